@@ -1,0 +1,78 @@
+// The part of Home Assistant's frontend that the cards touch.
+
+export interface HassEntity {
+  entity_id: string;
+  state: string;
+  attributes: Record<string, unknown>;
+}
+
+export interface EntityEntry {
+  entity_id: string;
+  device_id?: string | null;
+  platform?: string;
+  translation_key?: string | null;
+  entity_category?: string | null;
+}
+
+export interface DeviceEntry {
+  id: string;
+  name: string | null;
+  name_by_user?: string | null;
+  identifiers: [string, string][];
+}
+
+export interface Connection {
+  subscribeMessage<T>(callback: (message: T) => void, message: Record<string, unknown>): Promise<() => Promise<void>>;
+  addEventListener(event: "ready", callback: () => void): void;
+  removeEventListener(event: "ready", callback: () => void): void;
+}
+
+export interface Hass {
+  connection: Connection;
+  callWS<T>(message: Record<string, unknown>): Promise<T>;
+  language: string;
+  locale: { language: string; number_format: string; time_format: string; time_zone: string };
+  config: { time_zone: string; unit_system: Record<string, string> };
+  states: Record<string, HassEntity>;
+  entities: Record<string, EntityEntry>;
+  devices: Record<string, DeviceEntry>;
+  themes?: { darkMode?: boolean };
+}
+
+/** One series as `smart_beer/series` lists it. */
+export interface SeriesInfo {
+  series: string;
+  node_id: string;
+  node_name: string;
+  channel_id: string;
+  name: string;
+  kind: string;
+  role: string;
+  kettle_id: string | null;
+  kettle_name: string | null;
+  unit: string | null;
+  display_unit: string | null;
+  entity_id: string | null;
+}
+
+/** Bucket start in UTC ms, then min, max and mean; all null: a gap begins here. */
+export type Row = [t: number, min: number | null, max: number | null, mean: number | null];
+
+/** The answer of `smart_beer/history`. */
+export interface History {
+  start: number;
+  end: number;
+  bucket_ms: number;
+  partial: { tier: string; error: string }[];
+  series: Record<string, Row[]>;
+}
+
+/** An event of `smart_beer/live`. */
+export interface LiveEvent {
+  samples: Record<string, [t: number, value: number | null, quality: string][]>;
+}
+
+/** Every series there is, or the error's text. */
+export async function listSeries(hass: Hass): Promise<SeriesInfo[]> {
+  return (await hass.callWS<{ series: SeriesInfo[] }>({ type: "smart_beer/series" })).series;
+}

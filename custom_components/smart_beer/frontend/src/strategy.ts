@@ -1,0 +1,108 @@
+// `custom:smart-beer`: a dashboard made from the brewery that is there. It finds entities by
+// device and translation key, so it fits any installation, in any language, on either server.
+
+import { type DeviceEntry, type EntityEntry, type Hass, type SeriesInfo, listSeries } from "./hass";
+import { words } from "./i18n";
+
+const DOMAIN = "smart_beer";
+type Card = Record<string, unknown>;
+
+interface Vessel {
+  id: string;
+  name: string;
+  kinds: Set<string>;
+}
+
+/** The kettles that series name, in the order of their names, with the kinds each has. */
+export function vessels(series: SeriesInfo[]): Vessel[] {
+  const found = new Map<string, Vessel>();
+  for (const one of series) {
+    if (one.kettle_id === null) continue;
+    const vessel = found.get(one.kettle_id) ?? { id: one.kettle_id, name: one.kettle_name ?? one.kettle_id, kinds: new Set<string>() };
+    vessel.kinds.add(one.kind);
+    found.set(one.kettle_id, vessel);
+  }
+  return [...found.values()].sort((a, b) => a.name.localeCompare(b.name));
+}
+
+/** The device that our integration registered under this identifier. */
+export function device(hass: Hass, identifier: string): DeviceEntry | undefined {
+  return Object.values(hass.devices).find((one) => one.identifiers.some(([domain, id]) => domain === DOMAIN && id === identifier));
+}
+
+/** Its entities, those with these translation keys first and in their order. */
+export function entities(hass: Hass, owner: DeviceEntry | undefined, keys: string[]): EntityEntry[] {
+  if (owner === undefined) return [];
+  const all = Object.values(hass.entities).filter((one) => one.platform === DOMAIN && one.device_id === owner.id);
+  return keys.flatMap((key) => all.filter((one) => one.translation_key === key));
+}
+
+const tile = (entity: EntityEntry): Card => ({ type: "tile", entity: entity.entity_id, name: { type: "entity" } });
+
+function kettleSection(hass: Hass, vessel: Vessel, hours: number, kinds: string[]): Card {
+  const owner = device(hass, `kettle_${vessel.id}`);
+  const keys = ["temperature", "pressure", "co2", "batch", "probe_problem"];
+  return {
+    type: "grid",
+    cards: [
+      { type: "heading", heading: owner?.name_by_user ?? vessel.name, icon: vessel.kinds.has("co2") ? "mdi:barrel" : "mdi:pot-steam" },
+      ...entities(hass, owner, keys).map(tile),
+      { type: "custom:smart-beer-history-card", kettle: vessel.id, kinds, hours },
+    ],
+  };
+}
+
+function nodeSection(hass: Hass, id: string, name: string): Card {
+  const owner = device(hass, `node_${id}`);
+  const own = entities(hass, owner, ["connectivity", "alarm", "clock_known", "spool_depth", "disk_free", "cpu_temperature", "clock_offset", "firmware"]);
+  return {
+    type: "grid",
+    cards: [
+      { type: "heading", heading: owner?.name_by_user ?? name, icon: "mdi:raspberry-pi" },
+      ...own.map(tile),
+      { type: "custom:smart-beer-history-card", node: id, hours: 24 },
+    ],
+  };
+}
+
+export class BreweryStrategy extends HTMLElement {
+  static async generate(_config: unknown, hass: Hass): Promise<Card> {
+    const say = words(hass.language);
+    const series = await listSeries(hass);
+    const kettles = vessels(series);
+    const closed = kettles.filter((vessel) => vessel.kinds.has("co2") || vessel.kinds.has("pressure"));
+    const open = kettles.filter((vessel) => !closed.includes(vessel));
+    const nodes = [...new Map(series.map((one) => [one.node_id, one.node_name])).entries()];
+    const sections = (cards: Card[]): Card[] =>
+      cards.length > 0 ? cards : [{ type: "grid", cards: [{ type: "markdown", content: `## ${say.empty_title}\n${say.empty_text}` }] }];
+    return {
+      title: say.brewery,
+      views: [
+        {
+          title: say.brewery,
+          path: "brewery",
+          icon: "mdi:kettle-steam",
+          type: "sections",
+          max_columns: 3,
+          sections: sections((open.length > 0 ? open : kettles).map((vessel) => kettleSection(hass, vessel, 6, ["temperature"]))),
+        },
+        {
+          title: say.cellar,
+          path: "fermentation",
+          icon: "mdi:barrel",
+          type: "sections",
+          max_columns: 2,
+          sections: sections(closed.map((vessel) => kettleSection(hass, vessel, 24, ["temperature", "pressure", "co2"]))),
+        },
+        {
+          title: say.nodes,
+          path: "nodes",
+          icon: "mdi:raspberry-pi",
+          type: "sections",
+          max_columns: 3,
+          sections: sections(nodes.map(([id, name]) => nodeSection(hass, id, name))),
+        },
+      ],
+    };
+  }
+}

@@ -1,0 +1,1 @@
+"""Commands of this repository; the Python parts behind the shell scripts."""

@@ -7,14 +7,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from . import seed
 from .home_assistant import Session, home_assistant
 from .processes import Child, ChildDiedError, stop_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = seed.ROOT
 BIN = Path(sys.executable).parent

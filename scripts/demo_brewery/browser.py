@@ -1,11 +1,14 @@
 """The dashboard in headless Chromium, as a person on a desktop or a phone sees it."""
 
 import shutil
-from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from playwright.async_api import Browser, Page, async_playwright
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
 
 FLAGS = (
     "--no-sandbox",

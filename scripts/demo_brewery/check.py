@@ -6,17 +6,20 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_node.spool import read_file
-from storage_bridge.tiers.sqlite import iter_keys
+from storage_bridge.tiers.sqlite_keys import iter_keys
 
 from . import browser
-from .brewery import Brewery
-from .home_assistant import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    from .brewery import Brewery
+    from .home_assistant import Session
 
 DRAIN_PATIENCE = 180
 
@@ -46,7 +49,7 @@ def taken(brewery: Brewery) -> Iterator[Key]:
 
 def stored(brewery: Brewery) -> Iterator[Key]:
     """`(series, t)` of every sample in the bridge's tiers."""
-    return iter_keys(brewery.folder / "bridge" / "data" / "tiers.db")
+    return iter_keys(brewery.folder / "bridge" / "data" / "store.db")
 
 
 async def check(brewery: Brewery, seconds: float, *, chaos: bool) -> Summary:

@@ -3,12 +3,14 @@
 import asyncio
 import json
 import time
-from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 
 from .processes import Child
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DOMAIN = "smart_beer"
 

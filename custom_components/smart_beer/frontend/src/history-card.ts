@@ -5,7 +5,7 @@ import cardCss from "./history-card.css";
 import { type Hass, type History, type LiveEvent, type Row, type SeriesInfo, listSeries } from "./hass";
 import { type Word, words } from "./i18n";
 import { type Hover, Plot, type PlotLine, type PlotStyle } from "./plot";
-import { appendLive, dropBefore, line } from "./rows";
+import { appendLive, dropBefore, line, liveStart } from "./rows";
 import { convertible, converter, decimals } from "./units";
 
 export interface CardConfig {
@@ -251,7 +251,10 @@ export class HistoryCard extends HTMLElement {
 
   private seconds(): [number, number] {
     const { start, end } = this.range();
-    return [start / 1000, end / 1000];
+    if (this.window !== null) return [start / 1000, end / 1000];
+    const firsts = this.series.flatMap((one) => [this.history?.series[one.series]?.[0]?.[0], this.live.get(one.series)?.[0]?.[0]]);
+    const known = firsts.filter((first) => first !== undefined);
+    return [liveStart(start, end, known.length > 0 ? Math.min(...known) : undefined) / 1000, end / 1000];
   }
 
   private shownUnit(one: SeriesInfo): string | null {
@@ -358,7 +361,7 @@ export class HistoryCard extends HTMLElement {
         }),
       ),
       button("›", false, () => move(0.5), this.word("later")),
-      button(this.word("live"), this.window === null, () => this.show(null)),
+      ...(this.window === null ? [] : [button(this.word("live"), false, () => this.show(null))]),
     );
   }
 

@@ -2,6 +2,9 @@
 
 import uPlot from "uplot";
 import { nearest } from "./plot-nearest";
+import { leastSpan } from "./units";
+
+const FONT = "12px Roboto, system-ui, sans-serif";
 
 export interface PlotLine {
   label: string;
@@ -30,8 +33,8 @@ export interface PlotEvents {
 function axisTimes(style: PlotStyle): (u: uPlot, splits: number[], axis: number, space: number, increment: number) => string[] {
   const base = { timeZone: style.timeZone, hour12: style.hour12 };
   const day = new Intl.DateTimeFormat(style.language, { timeZone: style.timeZone, day: "numeric", month: "short" });
-  const clock = new Intl.DateTimeFormat(style.language, { ...base, hour: "2-digit", minute: "2-digit" });
-  const seconds = new Intl.DateTimeFormat(style.language, { ...base, hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const clock = new Intl.DateTimeFormat(style.language, { ...base, hour: "numeric", minute: "2-digit" });
+  const seconds = new Intl.DateTimeFormat(style.language, { ...base, hour: "numeric", minute: "2-digit", second: "2-digit" });
   return (_u, splits, _axis, _space, increment) => {
     let shown = "";
     return splits.map((split) => {
@@ -60,6 +63,7 @@ export class Plot {
   ) {
     const units = [...new Set(lines.map((line) => line.unit))];
     const number = new Intl.NumberFormat(style.language, { maximumFractionDigits: 2 });
+    const narrow = size.width < 450;
     const series: uPlot.Series[] = [{}];
     const bands: uPlot.Band[] = [];
     for (const line of lines) {
@@ -76,16 +80,20 @@ export class Plot {
         legend: { show: false },
         scales: {
           x: { time: true, range: () => this.range },
-          ...Object.fromEntries(units.map((unit) => [unit, { range: padded }])),
+          ...Object.fromEntries(units.map((unit) => [unit, { range: padded(leastSpan(unit)) }])),
         },
         axes: [
-          { stroke: style.text, grid: { stroke: style.grid, width: 1 }, ticks: { stroke: style.grid }, values: axisTimes(style), space: 64 },
+          { stroke: style.text, grid: { stroke: style.grid, width: 1 }, ticks: { stroke: style.grid }, values: axisTimes(style), space: 64, font: FONT },
           ...units.map((unit, index): uPlot.Axis => ({
             scale: unit,
             side: index === 0 ? 3 : 1,
+            show: index < (narrow ? 2 : 3),
             label: unit,
-            labelSize: 20,
-            size: 46,
+            labelSize: 16,
+            labelGap: 2,
+            labelFont: FONT,
+            font: FONT,
+            size: 50,
             stroke: style.text,
             grid: { show: index === 0, stroke: style.grid, width: 1 },
             ticks: { stroke: style.grid },
@@ -138,12 +146,14 @@ export class Plot {
   }
 }
 
-// A flat line is not a mountain range: at least one unit is shown, and some air around.
-function padded(_u: uPlot, low: number | null, high: number | null): [number, number] {
-  if (low === null || high === null) return [0, 1];
-  const span = Math.max(high - low, 1);
-  const middle = (low + high) / 2;
-  return [middle - span * 0.58, middle + span * 0.58];
+// A flat line is not a mountain range: at least `least` is shown, and some air around.
+function padded(least: number): uPlot.Range.Function {
+  return (_u, low, high) => {
+    if (low == null || high == null) return [0, 1]; // nothing to draw: uPlot says so with null
+    const span = Math.max(high - low, least);
+    const middle = (low + high) / 2;
+    return [middle - span * 0.58, middle + span * 0.58];
+  };
 }
 
 function joined(lines: PlotLine[]): uPlot.AlignedData {

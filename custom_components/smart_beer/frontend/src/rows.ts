@@ -15,6 +15,17 @@ export function appendLive(rows: Row[], samples: LiveEvent["samples"][string]): 
   }
 }
 
+const LEAST_WINDOW_MS = 600_000;
+
+/**
+ * Where a live window begins: a brewery that is younger than half of it is not drawn as a sliver at
+ * the edge, but at least ten minutes are shown.
+ */
+export function liveStart(start: number, end: number, firstRow: number | undefined): number {
+  if (firstRow === undefined || firstRow < (start + end) / 2) return start;
+  return Math.max(start, Math.min(firstRow, end - LEAST_WINDOW_MS));
+}
+
 /** Keeps live rows in [from, ...). */
 export function dropBefore(rows: Row[], from: number): Row[] {
   const first = rows.findIndex((row) => row[0] >= from);

@@ -40,8 +40,8 @@ export function entities(hass: Hass, owner: DeviceEntry | undefined, keys: strin
 const tile = (entity: EntityEntry): Card => ({ type: "tile", entity: entity.entity_id, name: { type: "entity" } });
 
 function kettleSection(hass: Hass, vessel: Vessel, hours: number, kinds: string[]): Card {
-  const owner = device(hass, `kettle_${vessel.id}`);
-  const keys = ["temperature", "pressure", "co2", "batch", "probe_problem"];
+  const owner = device(hass, `kettle/${vessel.id}`);
+  const keys = ["temperature", "pressure", "co2", "probe_problem"];
   return {
     type: "grid",
     cards: [
@@ -53,7 +53,7 @@ function kettleSection(hass: Hass, vessel: Vessel, hours: number, kinds: string[
 }
 
 function nodeSection(hass: Hass, id: string, name: string): Card {
-  const owner = device(hass, `node_${id}`);
+  const owner = device(hass, `node/${id}`);
   const own = entities(hass, owner, ["connectivity", "alarm", "clock_known", "spool_depth", "disk_free", "cpu_temperature", "clock_offset", "firmware"]);
   return {
     type: "grid",

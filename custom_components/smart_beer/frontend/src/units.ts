@@ -34,6 +34,11 @@ export function convertible(from: string | null, to: string | null): boolean {
   return from === to || (from === "°C" && to !== null && to in TEMPERATURE) || (from === "kPa" && to !== null && to in PER_KILOPASCAL);
 }
 
+/** The smallest stretch of an axis that is worth looking at, in its unit. */
+export function leastSpan(unit: string): number {
+  return { bar: 0.1, vol: 0.1, kPa: 10, hPa: 100, mbar: 100, Pa: 10_000 }[unit] ?? 1;
+}
+
 /** Decimals that show what a probe resolves, and no more. */
 export function decimals(unit: string | null): number {
   if (unit === "bar" || unit === "vol") return 2;

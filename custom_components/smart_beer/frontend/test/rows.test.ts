@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Row } from "../src/hass";
 import { nearest } from "../src/plot-nearest";
-import { appendLive, dropBefore, line } from "../src/rows";
+import { appendLive, dropBefore, line, liveStart } from "../src/rows";
 import { converter, convertible } from "../src/units";
 
 const same = (value: number): number => value;
@@ -64,4 +64,12 @@ test("units are those that the user's Home Assistant shows", () => {
 test("the cursor finds the nearest value and nothing beyond its reach", () => {
   assert.equal(nearest([1, null, undefined, null], 2, 1), null);
   assert.equal(nearest([1, null, undefined, null], 2, 2), 0);
+});
+
+test("a young brewery fills the chart, an old one keeps its window", () => {
+  const hour = 3_600_000;
+  assert.equal(liveStart(0, 6 * hour, 5.9 * hour), 6 * hour - 600_000);
+  assert.equal(liveStart(0, 6 * hour, 4 * hour), 4 * hour);
+  assert.equal(liveStart(0, 6 * hour, hour), 0);
+  assert.equal(liveStart(0, 6 * hour, undefined), 0);
 });

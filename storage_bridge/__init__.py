@@ -1,0 +1,1 @@
+"""The storage bridge: from Home Assistant to the tiers."""

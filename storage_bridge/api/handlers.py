@@ -1,0 +1,105 @@
+"""What each path answers."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from storage_bridge.tiers.base import Tier, TierError
+
+from . import query
+from .context import CONTEXT, json_reply
+
+if TYPE_CHECKING:
+    from storage_bridge.model import Last
+
+
+async def series(request: web.Request) -> web.Response:
+    """Every stored series: `{series: [{series, first, last}], partial}`, times in ms."""
+    query.only(request, ())
+    context = request.app[CONTEXT]
+    spans: dict[str, tuple[int, int]] = {}
+    partial: list[dict[str, str]] = []
+    tiers: tuple[Tier, ...] = tuple(context.tiers)
+    for tier in tiers:
+        try:
+            for name in await tier.series():
+                span = await tier.span(name)
+                if span is not None:
+                    low, high = spans.get(name, span)
+                    spans[name] = (min(low, span.first), max(high, span.last))
+        except TierError as err:
+            partial.append({"tier": tier.role, "error": str(err)})
+    listed = [
+        {"series": name, "first": low, "last": high} for name, (low, high) in sorted(spans.items())
+    ]
+    return json_reply({"series": listed, "partial": partial})
+
+
+async def samples(request: web.Request) -> web.Response:
+    """One series exactly: `{series, samples: [[t, value, quality, batch]], next, partial}`.
+
+    `next` is the `cursor` to ask with for what follows, null at the end of the range.
+    """
+    query.only(request, ("series", "start", "end", "limit", "cursor"))
+    name = query.one_series(request)
+    start, end = query.time_range(request)
+    limit = query.number(request, "limit", 1, query.MAX_LIMIT, query.DEFAULT_LIMIT)
+    with query.sense():
+        page = await request.app[CONTEXT].reader.samples(
+            name, start, end, limit, query.cursor(request)
+        )
+    rows = [sample[1:] for sample in page.samples]
+    return json_reply(
+        {"series": name, "samples": rows, "next": page.cursor, "partial": page.partial}
+    )
+
+
+async def history(request: web.Request) -> web.Response:
+    """Charts: min, max and mean of each bucket, for one or more series."""
+    query.only(request, ("series", "start", "end", "points"))
+    names = query.series_list(request)
+    start, end = query.time_range(request)
+    points = query.number(request, "points", 1, query.MAX_POINTS)
+    with query.sense():
+        chart = await request.app[CONTEXT].reader.history(names, start, end, points)
+    return json_reply(chart)
+
+
+async def live(request: web.Request) -> web.Response:
+    """The newest sample of each series, or of those asked for: `{samples: {series: [t, ...]}}`."""
+    query.only(request, ("series",))
+    wanted = query.series_list(request) if "series" in request.query else None
+    newest: dict[str, Last] = await request.app[CONTEXT].tiers.hot.newest()
+    return json_reply(
+        {
+            "samples": {
+                name: [last.t, last.value, last.quality, last.batch]
+                for name, last in newest.items()
+                if wanted is None or name in wanted
+            }
+        }
+    )
+
+
+async def status(request: web.Request) -> web.Response:
+    """Everything the bridge knows of itself."""
+    query.only(request, ())
+    return json_reply(await request.app[CONTEXT].status())
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """200 while samples can be taken in, else 503 with the part that fails."""
+    failing = request.app[CONTEXT].failing()
+    if failing is None:
+        return json_reply({"status": "ok"})
+    return json_reply({"status": "failing", "part": failing}, 503)
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Prometheus text."""
+    async with asyncio.timeout(10):
+        text = await request.app[CONTEXT].metrics()
+    return web.Response(
+        body=text.encode(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+    )

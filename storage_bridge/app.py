@@ -1,0 +1,204 @@
+"""Puts the bridge together and runs it; the only place that constructs its parts."""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import signal
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+
+from . import metrics
+from .api import Context, create_app
+from .coverage import size
+from .data_dir import RUNTIME, DataDirLock, write_runtime
+from .feeder import Feeder, HotSink, WarmSink
+from .keeper import Keeper
+from .outbox import Outbox
+from .reader import Reader
+from .source import Source
+from .supervise import Supervisor
+from .tiers import embedded
+
+if TYPE_CHECKING:
+    from .config import BridgeConfig
+
+LOGGER = logging.getLogger(__name__)
+
+LINGER_S: Final = 1.0  # live screens are served by Home Assistant, not from here
+DRAIN_S: Final = 5.0  # how long a clean stop lets the tiers take what is committed
+STOP_S: Final = 30.0  # a clean stop that takes longer is cut short
+
+
+def bridge_version() -> str:
+    """The installed package's version."""
+    try:
+        return version("smart-beer")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+class Bridge:
+    """The running bridge: `start`, then `wait` until it cannot go on, then `stop`."""
+
+    def __init__(self, config: BridgeConfig) -> None:
+        self.config = config
+        self.secret = secrets.token_urlsafe(32)
+        self.tiers = embedded(config.store_path)
+        self.keeper = Keeper(
+            self.tiers, hot_days=config.tiers.hot_days, warm_days=config.tiers.warm_days
+        )
+        self.supervisor = Supervisor()
+        self.outbox: Outbox
+        self.source: Source
+        self.feeders: dict[str, Feeder]
+        self.port = 0
+        self._stack = contextlib.AsyncExitStack()
+
+    async def start(self) -> None:
+        """Start everything; raises DataDirError, OutboxError or OSError, having stopped again."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def wait(self) -> None:
+        """Never returns; raises OutboxDiedError when nothing can be acknowledged any more."""
+        await self.outbox.watch()
+
+    async def stop(self) -> None:
+        """Take nothing more in, commit what was, close the files."""
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        config = self.config
+        lock = DataDirLock(config.data_dir)
+        self._stack.callback(lock.release)
+        self.outbox = Outbox(config.outbox_path, max_bytes=config.outbox_max_bytes)
+        self._stack.push_async_callback(self.outbox.close)
+        self._stack.push_async_callback(self.tiers.close)
+        await self.keeper.open_now()
+        await self._start_api()
+        url = config.api.advertise or f"http://{_host(config.api.bind)}:{self.port}"
+        self.source = Source(
+            self.outbox,
+            url=config.home_assistant.url,
+            token=config.home_assistant.token,
+            register={"url": url, "secret": self.secret, "version": bridge_version()},
+        )
+        self.feeders = {
+            sink.name: Feeder(sink, self.outbox, linger=LINGER_S)
+            for sink in (HotSink(self.tiers.hot), WarmSink(self.tiers.warm))
+        }
+        self._stack.push_async_callback(self.supervisor.close)
+        self._stack.push_async_callback(self._drain)
+        self.supervisor.start("tiers", self.keeper.open_tiers)
+        for name, feeder in self.feeders.items():
+            self.supervisor.start(f"feed {name}", feeder.run)
+        self.supervisor.start("archive", self.keeper.archive)
+        self.supervisor.start("source", self.source.run)
+        local = f"http://{_host(config.api.bind)}:{self.port}"
+        write_runtime(config.data_dir, local, self.secret)
+        runtime = config.data_dir / RUNTIME
+        self._stack.callback(runtime.unlink, missing_ok=True)
+        LOGGER.info("The bridge runs; its API answers at %s", local)
+
+    async def _start_api(self) -> None:
+        app = create_app(
+            Context(
+                reader=Reader(*self.tiers),
+                tiers=self.tiers,
+                status=self.status,
+                metrics=self.metrics,
+                failing=self.failing,
+                secret=self.secret,
+            )
+        )
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+        await runner.setup()
+        self._stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, self.config.api.bind, self.config.api.port).start()
+        self.port = runner.addresses[0][1]
+
+    async def status(self) -> dict[str, Any]:
+        """What `GET /v1/status` and `smart-beer-bridge status` show."""
+        return {
+            "version": bridge_version(),
+            "running": True,
+            "source": self.source.status(),
+            "outbox": self.outbox.status(),
+            "sinks": {name: feeder.status() for name, feeder in self.feeders.items()},
+            "tiers": self.keeper.status(),
+            "tasks": self.supervisor.status(),
+            "coverage": shown_coverage(await self.outbox.ledger()),
+            "latency_ms": self.outbox.status()["latency_ms"],
+            "alarms": self._alarms(),
+        }
+
+    async def metrics(self) -> str:
+        """What `GET /metrics` shows."""
+        return metrics.render(await self.status(), self.outbox.snapshot.latency)
+
+    def failing(self) -> str | None:
+        """The part that keeps samples from being taken in; a store that is away is not one."""
+        outbox = self.outbox.status()
+        return "outbox" if outbox["full"] or outbox["error"] else None
+
+    async def _drain(self) -> None:
+        """Let tiers that work take what is committed; what is left waits for the next start."""
+        await self.supervisor.stop("source")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                feeders = self.feeders.values()
+                while any(not f.idle and f.problem is None for f in feeders):  # noqa: ASYNC110 - at the end
+                    await asyncio.sleep(0.05)
+
+    def _alarms(self) -> list[str]:
+        outbox = self.outbox.status()
+        found = [self.source.alarm, outbox["error"]]
+        if outbox["full"]:
+            found.append("The outbox is full: nothing is acknowledged until a tier takes samples")
+        found += [
+            f"The {name} tier takes no samples: {feeder.problem}"
+            for name, feeder in self.feeders.items()
+            if feeder.problem
+        ]
+        return [text for text in found if text]
+
+
+def shown_coverage(ledger: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """A ledger with `lost`: how many numbers nodes dropped before they were read."""
+    return {
+        node_id: [{**spool, "lost": size(spool["gaps"])} for spool in spools]
+        for node_id, spools in ledger.items()
+    }
+
+
+def _host(bind: str) -> str:
+    """An address under which this machine reaches what listens on `bind`."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104 - compared, not bound
+    return f"[{host}]" if ":" in host else host
+
+
+async def run(config: BridgeConfig) -> None:
+    """Run until SIGTERM or SIGINT; raises what `Bridge.start` and `Bridge.wait` raise."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    bridge = Bridge(config)
+    await bridge.start()
+    try:
+        waits = [asyncio.create_task(bridge.wait()), asyncio.create_task(stop.wait())]
+        done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for task in waits:
+            task.cancel()
+        if waits[0] in done:
+            await waits[0]
+        LOGGER.info("Stopping")
+    finally:
+        async with asyncio.timeout(STOP_S):
+            await bridge.stop()

@@ -1,0 +1,61 @@
+"""`smart-beer-bridge`: the command line of the storage bridge."""
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import app, cli_data, cli_init, cli_status, cli_verify
+from .config import BridgeConfig, ConfigError, load
+from .data_dir import DataDirError
+from .ha_client import HomeAssistantClientError
+from .outbox import OutboxDiedError
+from .outbox_schema import OutboxError
+from .stored import StoreError
+from .tiers.base import TierError
+
+_SENTENCES = (
+    DataDirError, HomeAssistantClientError, OutboxDiedError, OutboxError, StoreError, TierError,
+    cli_init.InitError, cli_data.UsageError, OSError,
+)  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 is success, 1 something is missing or not running, 2 an error."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except ConfigError as err:
+        for problem in err.problems:
+            print(problem, file=sys.stderr)
+    except _SENTENCES as err:
+        print(f"smart-beer-bridge: {err}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return 130
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="smart-beer-bridge", description="Keeps every sample of a brewery, for ever."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    cli_init.add_to(commands)
+    run = commands.add_parser("run", help="run the bridge until SIGTERM")
+    run.set_defaults(command=_run)
+    for add in (cli_status.add_to, cli_data.add_query, cli_data.add_export, cli_verify.add_to):
+        add(commands)
+    for name, command in commands.choices.items():
+        if name != "init":
+            command.add_argument("--config", type=Path, required=True, metavar="FILE")
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    config: BridgeConfig = load(options.config)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    asyncio.run(app.run(config))
+    return 0

@@ -1,0 +1,210 @@
+"""From the outbox into one tier, at the tier's own pace."""
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from .backoff import Backoff
+from .outbox import READ_SAMPLES, Outbox
+from .outbox_batch import BadRecord, MalformedBatchError, parse_message
+from .tiers.base import HotTier, TierRejectedError, TierUnavailableError, WarmTier, Written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from .model import Last, Sample
+
+LOGGER = logging.getLogger(__name__)
+
+RETRY: Final = Backoff(base=0.25, cap=60.0)
+WRITE_S: Final = 60.0  # a tier that takes longer for one write is treated as unavailable
+IDLE_S: Final = 5.0  # looks for work at least this often, should a wake-up be missed
+
+
+class Sink(Protocol):
+    """How one tier takes samples."""
+
+    name: str
+
+    async def write(self, samples: Sequence[Sample]) -> Written:
+        """Store samples; idempotent. Raises what a tier raises."""
+        ...
+
+    async def write_last(self, last: dict[str, Last]) -> None:
+        """Move the newest sample of each series, where the tier keeps it."""
+        ...
+
+
+class WarmSink:
+    """Feeds warm; contents that differ under one key are kept as conflicts."""
+
+    name = "warm"
+
+    def __init__(self, tier: WarmTier) -> None:
+        self._tier = tier
+
+    async def write(self, samples: Sequence[Sample]) -> Written:
+        """Store samples, and what they were in conflict with."""
+        written = await self._tier.write(samples)
+        if written.conflicts:
+            await self._tier.keep_conflicts(written.conflicts)
+        return written
+
+    async def write_last(self, last: dict[str, Last]) -> None:
+        """Nothing: hot keeps it."""
+
+
+class HotSink:
+    """Feeds hot; a hot tier that shows the warm tier's rows needs `last` only."""
+
+    name = "hot"
+
+    def __init__(self, tier: HotTier) -> None:
+        self._tier = tier
+
+    async def write(self, samples: Sequence[Sample]) -> Written:
+        """Store samples, unless they are the warm tier's own."""
+        if self._tier.shares_rows:
+            return Written(0, len(samples))
+        return await self._tier.write(samples)
+
+    async def write_last(self, last: dict[str, Last]) -> None:
+        """Move the newest samples."""
+        await self._tier.write_last(last)
+
+
+class Feeder:
+    """Writes what the outbox holds for a sink, in order; `run` never returns by itself.
+
+    A tier that is away is waited for; a record that a tier will never take is found by halving
+    the batch and put aside, and the rest goes on. A sink that keeps up waits `linger` seconds for
+    more to write at once: a store is asked to make fewer, larger writes durable.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        outbox: Outbox,
+        *,
+        retry: Backoff = RETRY,
+        linger: float = 0.0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sink = sink
+        self._outbox = outbox
+        self._retry = retry
+        self._linger = linger
+        self._now = now
+        self._last_success: float | None = None
+        self.problem: str | None = None
+        self.written = 0
+        self.conflicts = 0
+        self.rejected = 0
+        self.failures = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether the sink holds everything that was committed."""
+        status = self._outbox.status()
+        return bool(status["cursors"][self._sink.name] >= status["last_row"])
+
+    def status(self) -> dict[str, Any]:
+        """For people and machines; `last_success_age_s` is None before the first success."""
+        age = None if self._last_success is None else round(self._now() - self._last_success, 1)
+        return {
+            "last_success_age_s": age,
+            "problem": self.problem,
+            "written": self.written,
+            "conflicts": self.conflicts,
+            "rejected": self.rejected,
+            "failures": self.failures,
+        }
+
+    async def run(self) -> None:
+        """Feed until cancelled."""
+        while True:
+            pending = await self._outbox.read(self._sink.name)
+            if pending is None:
+                await self._outbox.wait(self._sink.name, IDLE_S)
+                await asyncio.sleep(self._linger)
+                continue
+            await self._feed(pending.messages())
+            self._outbox.advance(self._sink.name, pending.row_id)
+
+    async def _feed(self, messages: Iterable[bytes]) -> None:
+        samples: list[Sample] = []
+        last: dict[str, Last] = {}
+        for message in messages:
+            try:
+                batch = parse_message(message)
+            except MalformedBatchError as err:  # written by a version that understood it
+                self._outbox.dead_letter(self._sink.name, "", BadRecord(str(err), message))
+                continue
+            samples += batch.samples
+            for series, newest in batch.last.items():
+                before = last.get(series)
+                if before is None or before.yields_to(newest):
+                    last[series] = newest
+            if len(samples) >= READ_SAMPLES:
+                await self._deliver(samples, last)
+                samples, last = [], {}
+            await asyncio.sleep(0)  # parsing a backlog must not hold up the loop
+        if samples:
+            await self._deliver(samples, last)
+
+    async def _deliver(self, samples: Sequence[Sample], last: dict[str, Last]) -> None:
+        attempt = 0
+        while True:
+            try:
+                await self._write(samples)
+                await self._write_last(last)
+            except (TierUnavailableError, TimeoutError, OSError) as err:
+                self.failures += 1
+                text = str(err) or f"no answer in {WRITE_S:g} s"
+                log = LOGGER.debug if text == self.problem else LOGGER.warning
+                log("The %s tier takes nothing now, what it lacks waits: %s", self._sink.name, text)
+                self.problem = text
+                await asyncio.sleep(self._retry.wait(attempt))
+                attempt += 1
+            else:
+                if self.problem is not None:
+                    LOGGER.info("The %s tier takes samples again", self._sink.name)
+                self.problem = None
+                self._last_success = self._now()
+                return
+
+    async def _write(self, samples: Sequence[Sample]) -> None:
+        try:
+            async with asyncio.timeout(WRITE_S):
+                written = await self._sink.write(samples)
+        except TierRejectedError as err:
+            if len(samples) == 1:
+                self._reject(samples[0], err)
+                return
+            middle = len(samples) // 2
+            await self._write(samples[:middle])
+            await self._write(samples[middle:])
+            return
+        self.written += written.new + written.same
+        self.conflicts += len(written.conflicts)
+
+    async def _write_last(self, last: dict[str, Last]) -> None:
+        try:
+            async with asyncio.timeout(WRITE_S):
+                await self._sink.write_last(last)
+        except TierRejectedError as err:
+            if len(last) == 1:
+                LOGGER.error("Tier %s will never show a sample: %s", self._sink.name, err)  # noqa: TRY400 - a sentence, no trace
+                return
+            for series, newest in last.items():
+                await self._write_last({series: newest})
+
+    def _reject(self, sample: Sample, err: TierRejectedError) -> None:
+        self.rejected += 1
+        LOGGER.error(
+            "The %s tier will never take a record, it was set aside: %s", self._sink.name, err
+        )
+        node_id = sample.series.partition("/")[0]
+        record = repr(tuple(sample)).encode("utf-8", "backslashreplace")
+        self._outbox.dead_letter(self._sink.name, node_id, BadRecord(str(err), record))

@@ -1,0 +1,125 @@
+"""The outbox's file: tables, connections, and what can be read from it by anyone."""
+
+import sqlite3
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .coverage import Span
+
+SCHEMA_VERSION: Final = 1
+BUSY_S: Final = 30.0  # how long a connection waits for another one's write
+
+_SCHEMA: Final = """
+CREATE TABLE batch (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  packed INTEGER NOT NULL,  -- 0: one message as received; 1: many, see outbox_pack
+  samples INTEGER NOT NULL,
+  blob BLOB NOT NULL
+);
+CREATE TABLE cursor (sink TEXT PRIMARY KEY, id INTEGER NOT NULL) WITHOUT ROWID;
+-- rank: the higher, the later this spool of the node was first seen
+CREATE TABLE spool (
+  node_id TEXT NOT NULL, spool_id TEXT NOT NULL, rank INTEGER NOT NULL,
+  PRIMARY KEY (node_id, spool_id)
+) WITHOUT ROWID;
+CREATE TABLE coverage (
+  node_id TEXT NOT NULL, spool_id TEXT NOT NULL, seq_from INTEGER NOT NULL,
+  seq_to INTEGER NOT NULL, PRIMARY KEY (node_id, spool_id, seq_from)
+) WITHOUT ROWID;
+-- numbers that will never come: kind 'gap' (dropped by the node unread) or 'hole' (never existed)
+CREATE TABLE absence (
+  node_id TEXT NOT NULL, spool_id TEXT NOT NULL, kind TEXT NOT NULL, seq_from INTEGER NOT NULL,
+  seq_to INTEGER NOT NULL, PRIMARY KEY (node_id, spool_id, kind, seq_from)
+) WITHOUT ROWID;
+CREATE TABLE dead_letter (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  at INTEGER NOT NULL, stage TEXT NOT NULL, node_id TEXT NOT NULL, reason TEXT NOT NULL,
+  record BLOB NOT NULL
+);
+CREATE TABLE latency (bucket INTEGER PRIMARY KEY, n INTEGER NOT NULL);
+CREATE TABLE counter (name TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+class OutboxError(Exception):
+    """The outbox's file cannot be used; the text says why and what to do."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """The one connection that writes; makes the file, raises OutboxError for a foreign one.
+
+    A commit returns only when the data is on the disk (`synchronous=FULL`).
+    """
+    new = not path.exists()
+    if new:
+        path.touch(mode=0o600)
+    db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        db.execute("PRAGMA journal_size_limit=16777216")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version={SCHEMA_VERSION};COMMIT")
+    except sqlite3.DatabaseError as err:
+        db.close()
+        raise OutboxError(f"{path} cannot be opened as an outbox: {err}") from err
+    if version not in {0, SCHEMA_VERSION}:
+        db.close()
+        raise OutboxError(
+            f"{path} has schema {version}, this version knows {SCHEMA_VERSION}: "
+            "use the version that wrote it, or a newer one"
+        )
+    return db
+
+
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """A connection that only reads, also beside a running bridge; raises OutboxError."""
+    if not path.exists():
+        raise OutboxError(f"{path} does not exist: no bridge has run on this data_dir yet")
+    return sqlite3.connect(
+        f"file:{path}?mode=ro",
+        uri=True,
+        timeout=BUSY_S,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def bytes_used(db: sqlite3.Connection) -> int:
+    """Bytes of the file's pages in use; free pages are given back to the disk in time."""
+    pages = db.execute("PRAGMA page_count").fetchone()[0]
+    free = db.execute("PRAGMA freelist_count").fetchone()[0]
+    return int((pages - free) * db.execute("PRAGMA page_size").fetchone()[0])
+
+
+def read_spans(
+    db: sqlite3.Connection, kind: str | None = None
+) -> dict[tuple[str, str], list[Span]]:
+    """By (node_id, spool_id): coverage, or with `kind` the absences of that kind."""
+    rows: Iterator[tuple[str, str, int, int]]
+    if kind is None:
+        rows = db.execute("SELECT node_id, spool_id, seq_from, seq_to FROM coverage")
+    else:
+        rows = db.execute(
+            "SELECT node_id, spool_id, seq_from, seq_to FROM absence WHERE kind = ?", (kind,)
+        )
+    found: dict[tuple[str, str], list[Span]] = {}
+    for node_id, spool_id, low, high in rows:
+        found.setdefault((node_id, spool_id), []).append((low, high))
+    return {key: sorted(spans) for key, spans in found.items()}
+
+
+def read_newest_spools(db: sqlite3.Connection) -> dict[str, str]:
+    """By node_id: the spool last heard of."""
+    rows = db.execute("SELECT node_id, spool_id FROM spool ORDER BY rank")
+    return dict(rows.fetchall())
+
+
+def read_counters(db: sqlite3.Connection) -> dict[str, int]:
+    """The durable counters by name."""
+    return dict(db.execute("SELECT name, n FROM counter").fetchall())

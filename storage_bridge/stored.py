@@ -1,0 +1,80 @@
+"""Everything the tiers hold, read from their files beside a running bridge or without one."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from .model import Sample
+from .reader import MAX_LIMIT, Reader
+from .tiers import Tiers, embedded
+from .tiers.base import Tier
+
+
+class StoreError(Exception):
+    """The store cannot answer, or not wholly; the text says why."""
+
+
+@asynccontextmanager
+async def open_store(path: Path) -> AsyncIterator[Tiers]:
+    """The embedded tiers of an existing file; raises StoreError when there is none."""
+    if not path.exists():
+        raise StoreError(f"{path} does not exist: no bridge has stored anything there yet")
+    tiers = embedded(path)
+    await tiers.open()
+    try:
+        yield tiers
+    finally:
+        await tiers.close()
+
+
+async def stored_samples(
+    path: Path, progress: Callable[[int, int, int], None] | None = None
+) -> AsyncIterator[Sample]:
+    """Every sample of all tiers once, by series and rising `t`, in bounded memory.
+
+    `progress(done_series, series, samples)` is called now and then. Raises StoreError rather than
+    leave out what a tier could not give.
+    """
+    async with open_store(path) as tiers:
+        names = await all_series(tiers)
+        count = 0
+        for done, name in enumerate(names):
+            async for samples in pages(tiers, name, *await span_of(tiers, name)):
+                for sample in samples:
+                    yield sample
+                count += len(samples)
+                if progress is not None:
+                    progress(done, len(names), count)
+        if progress is not None:
+            progress(len(names), len(names), count)
+
+
+async def pages(tiers: Tiers, series: str, start: int, end: int) -> AsyncIterator[list[Sample]]:
+    """The samples of one series with `start <= t < end`, a page at a time; raises StoreError."""
+    reader = Reader(*tiers)
+    cursor: str | None = None
+    while True:
+        page = await reader.samples(series, start, end, MAX_LIMIT, cursor)
+        if page.partial:
+            raise StoreError(
+                "; ".join(f"the {lack['tier']} tier: {lack['error']}" for lack in page.partial)
+            )
+        yield page.samples
+        if page.cursor is None:
+            return
+        cursor = page.cursor
+
+
+async def all_series(tiers: Tiers) -> list[str]:
+    """Every series of any tier."""
+    every: tuple[Tier, ...] = tuple(tiers)
+    return sorted({name for tier in every for name in await tier.series()})
+
+
+async def span_of(tiers: Tiers, series: str) -> tuple[int, int]:
+    """`(start, end)` of all stored samples of a series, end exclusive; (0, 1) without any."""
+    every: tuple[Tier, ...] = tuple(tiers)
+    spans = [span for tier in every if (span := await tier.span(series)) is not None]
+    if not spans:
+        return 0, 1
+    return min(span.first for span in spans), max(span.last for span in spans) + 1

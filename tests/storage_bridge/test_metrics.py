@@ -1,0 +1,34 @@
+"""Prometheus text."""
+
+import re
+
+from storage_bridge.metrics import render
+
+STATUS = {
+    "source": {"connected": True, "counts": {"batches": 3}},
+    "outbox": {
+        "rows": 2, "samples": 20, "bytes": 4096, "max_bytes": 9999, "full": False, "error": None,
+        "counters": {"samples": 20}, "last_row": 7, "cursors": {"hot": 7, "warm": 5},
+    },
+    "sinks": {
+        "warm": {"last_success_age_s": None, "written": 1, "conflicts": 0, "rejected": 0,
+                 "failures": 4},
+    },
+    "tasks": {"feed warm": {"restarts": 1}},
+    "coverage": {'n"\\\n': [{"samples": 12, "lost": 3}, {"samples": 1, "lost": 0}]},
+}  # fmt: skip
+
+
+def test_every_line_is_well_formed_and_each_family_typed_once() -> None:
+    text = render(STATUS, {0: 2, 10: 3})
+    label = r'[a-z_]+="(?:[^"\\\n]|\\.)*"'
+    sample = re.compile(rf"smart_beer_bridge_[a-z_]+(\{{{label}(,{label})*\}})? \S+")
+    types = [line for line in text.splitlines() if line.startswith("#")]
+    assert len(types) == len(set(types))
+    for line in text.splitlines():
+        assert line in types or sample.fullmatch(line), line
+    assert 'sink_rows_behind{sink="warm"} 2' in text
+    assert 'node_samples{node="n\\"\\\\\\n"} 13' in text
+    assert 'commit_latency_seconds_bucket{le="0.001"} 2' in text
+    assert 'commit_latency_seconds_bucket{le="+Inf"} 5' in text
+    assert "commit_latency_seconds_count 5" in text

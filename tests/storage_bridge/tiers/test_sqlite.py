@@ -1,0 +1,55 @@
+"""The embedded tiers against the contract, in one file and with hot in a file of its own."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from storage_bridge.tiers import Tiers, embedded
+from storage_bridge.tiers.sqlite_hot import SqliteHot
+from storage_bridge.tiers.sqlite_store import SqliteStore
+
+from .contract import TierFactory, TiersContract, tiers
+from .contract_cold import ColdContract
+from .contract_hot import HotContract
+from .contract_warm import WarmContract
+
+__all__ = ["tiers"]
+
+
+class SqliteFactory:
+    """A store file in a folder of the test's."""
+
+    shows_conflicts = True
+
+    def __init__(self, folder: Path, *, hot_apart: bool) -> None:
+        self._folder = folder
+        self._hot_apart = hot_apart
+        self.now = time.time_ns() // 1_000_000
+
+    def client(self) -> Tiers:
+        made = embedded(self._folder / "store.db")
+        if not self._hot_apart:
+            return made
+        return made._replace(hot=SqliteHot(SqliteStore(self._folder / "hot.db"), shares_rows=False))
+
+
+@pytest.fixture(params=["one file", "hot apart"])
+def factory(request: pytest.FixtureRequest, tmp_path: Path) -> TierFactory:
+    return SqliteFactory(tmp_path, hot_apart=request.param == "hot apart")
+
+
+class TestHot(HotContract):
+    """Hot."""
+
+
+class TestWarm(WarmContract):
+    """Warm."""
+
+
+class TestCold(ColdContract):
+    """Cold."""
+
+
+class TestTiers(TiersContract):
+    """All."""

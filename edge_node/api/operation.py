@@ -1,0 +1,74 @@
+"""An operation: one call of the API, its handler, and all that the OpenAPI document says of it.
+
+Router, checks and document are made from the same tables, so they cannot drift apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from aiohttp import web
+
+    from edge_node.api.limits import Limits
+    from edge_node.api.meter import Meter
+    from edge_node.api.schema import Field, Parameter
+    from edge_node.node import Node
+    from edge_node.pairing import PairingWindow
+    from edge_node.tokens import Caller, Scope, TokenStore
+
+
+@dataclass(slots=True, kw_only=True)
+class Services:
+    """What handlers work with; `streams` are the running handlers that never end by themselves."""
+
+    node: Node
+    tokens: TokenStore
+    pairing: PairingWindow
+    limits: Limits
+    meter: Meter
+    operations: tuple[Operation, ...]
+    streams: set[asyncio.Task[Any]] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One checked request: its scope suffices, its query and body are as the tables say."""
+
+    request: web.Request
+    services: Services
+    caller: Caller | None
+    query: dict[str, Any]
+    body: dict[str, Any]
+
+    @property
+    def revoked(self) -> bool:
+        """Whether the caller's token has ended since the request began."""
+        return self.caller is not None and not self.services.tokens.holds(self.caller.token_hash)
+
+    @property
+    def node(self) -> Node:
+        """The node that is asked."""
+        return self.services.node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One call. `content` maps media types to schemas of the successful reply."""
+
+    method: str
+    path: str
+    handler: Callable[[Call], Awaitable[web.StreamResponse]]
+    summary: str
+    scope: Scope | None
+    content: Mapping[str, dict[str, Any]]
+    success: int = 200
+    query: tuple[Parameter, ...] = ()
+    fields: tuple[Field, ...] = ()
+    refusals: Mapping[int, str] = field(default_factory=dict)
+    limit: str = "default"
+    streams: bool = False

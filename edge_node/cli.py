@@ -14,6 +14,7 @@ os.environ.setdefault("W1THERMSENSOR_NO_KERNEL_MODULE", "1")
 
 from edge_node import __version__, cli_clients, cli_init, cli_probes, cli_simulate, config
 from edge_node.app import AppError, RunOptions, run
+from edge_node.cli_clients import add_config
 from edge_node.config import ConfigError
 from edge_node.identity import IdentityError
 from edge_node.secret_file import SecretFileError
@@ -53,7 +54,14 @@ def _parser() -> argparse.ArgumentParser:
     cli_clients.register(subparsers)
     cli_simulate.register(subparsers)
     check = subparsers.add_parser("check-config", help="list all that is wrong with a file")
-    check.add_argument("config", type=Path, metavar="FILE")
+    check.add_argument(
+        "config",
+        type=Path,
+        nargs="?",
+        default=config.DEFAULT_CONFIG,
+        metavar="FILE",
+        help=f"{config.DEFAULT_CONFIG} unless given",
+    )
     check.set_defaults(func=_check_config)
     return parser
 
@@ -62,7 +70,7 @@ def _register_run(
     subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]",
 ) -> None:
     parser = subparsers.add_parser("run", help="run the node until SIGTERM")
-    parser.add_argument("--config", type=Path, required=True, metavar="FILE")
+    add_config(parser)
     parser.add_argument(
         "--pausable", action="store_true", help="let SIGUSR1 stop sampling (the API goes on)"
     )

@@ -29,7 +29,7 @@ POLL_S = 0.5
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `pair` and `clients`; `func` takes the arguments and returns a status."""
     pair = subparsers.add_parser("pair", help="let a client in, for two minutes")
-    _add_config(pair)
+    add_config(pair)
     pair.add_argument("--host", help="how clients reach this node; found out unless given")
     pair.add_argument("--port", type=int, help="the node's port, if not that of the config")
     pair.add_argument("--no-qr", action="store_true", help="print the line only")
@@ -39,7 +39,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     clients = subparsers.add_parser("clients", help="who is paired; revoke a client")
     clients.add_argument("action", nargs="?", choices=("list", "revoke"), default="list")
     clients.add_argument("client_id", nargs="?", help="whom to revoke")
-    _add_config(clients)
+    add_config(clients)
     clients.add_argument("--json", action="store_true", help="for programs")
     clients.set_defaults(func=run_clients)
 
@@ -133,8 +133,15 @@ def own_host(bind: str) -> str:
     return socket.gethostname()
 
 
-def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, required=True, metavar="FILE")
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add `--config`, which is the usual place unless given."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=config.DEFAULT_CONFIG,
+        metavar="FILE",
+        help=f"{config.DEFAULT_CONFIG} unless given",
+    )
 
 
 def _utc(milliseconds: int) -> str:

@@ -13,7 +13,6 @@ from edge_node.hardware import FoundProbe, list_probes
 
 W1_ROOT: Final = Path("/sys/bus/w1/devices")
 IIO_ROOT: Final = Path("/sys/bus/iio/devices")
-_DEFAULT_CONFIG: Final = Path("/etc/smart-beer/edge.yaml")
 
 
 class RefusedError(Exception):
@@ -32,7 +31,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="ID:NAME",
         help="a kettle that it serves; may be repeated",
     )
-    parser.add_argument("--config", type=Path, default=_DEFAULT_CONFIG, metavar="FILE")
+    parser.add_argument("--config", type=Path, default=config.DEFAULT_CONFIG, metavar="FILE")
     parser.add_argument("--data-dir", default=config.DEFAULT_DATA_DIR, metavar="DIR")
     parser.add_argument("--w1-root", type=Path, default=W1_ROOT, help=argparse.SUPPRESS)
     parser.add_argument("--iio-root", type=Path, default=IIO_ROOT, help=argparse.SUPPRESS)
@@ -65,7 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
         config.load(path)
         print(f"{path} is written, with {len(probes)} probe(s) found. Look through it.")
     print(f"Node {node_id}, certificate fingerprint {made.fingerprint}")
-    print(f"Next: smart-beer-edge run --config {path}, and pair --config {path} beside it.")
+    option = "" if path == config.DEFAULT_CONFIG else f" --config {path}"
+    print(f"Next: smart-beer-edge run{option}, and smart-beer-edge pair{option} beside it.")
     return 0
 
 

@@ -32,6 +32,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--mdns", action="store_true", help="announce the nodes on the network")
     parser.add_argument("--replay", type=Path, metavar="CSV", help="a fermentation to follow")
     parser.add_argument(
+        "--speed", type=float, default=1.0, metavar="N", help="seconds of the log in one second"
+    )
+    parser.add_argument(
         "--temperature",
         action="append",
         default=[],
@@ -65,6 +68,8 @@ def _simulation(arguments: argparse.Namespace) -> Simulation:
         raise AppError(f"--port must leave room for {arguments.nodes} ports from 1 to 65535.")
     if arguments.replay is not None and not arguments.replay.is_file():
         raise AppError(f"--replay: there is no file {arguments.replay}.")
+    if not 0 < arguments.speed <= 10_000:
+        raise AppError(f"--speed must be above 0 and at most 10000, not {arguments.speed:g}.")
     return Simulation(
         kettles=kettles,
         nodes=arguments.nodes,
@@ -73,6 +78,7 @@ def _simulation(arguments: argparse.Namespace) -> Simulation:
         state=arguments.state.absolute(),
         mdns=arguments.mdns,
         replay=arguments.replay,
+        speed=arguments.speed,
         start_c=dict(_start(text, kettles) for text in arguments.temperature),
     )
 

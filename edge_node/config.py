@@ -11,6 +11,7 @@ import voluptuous as vol
 
 from edge_node import config_check, config_schema, config_yaml
 
+DEFAULT_CONFIG: Final = Path("/etc/smart-beer/edge.yaml")
 DEFAULT_DATA_DIR: Final = "/var/lib/smart-beer"
 DEFAULT_PORT: Final = 8443
 _DEFAULT_MAX_BYTES: Final = 2 * 2**30
@@ -163,6 +164,7 @@ def _channel(path: Path, item: dict[str, Any]) -> ChannelConfig:
         case "iio":
             span = (item["span"]["from"], item["span"]["to"])
             options = {"device": item["device"], "input": item["input"], "span": span}
+            options |= {key: item[key] for key in ("shunt_ohms",) if key in item}
             low, high = sorted(span[1])
             margin = (high - low) * _SPAN_MARGIN
             limits = (low - margin, high + margin)
@@ -171,6 +173,7 @@ def _channel(path: Path, item: dict[str, Any]) -> ChannelConfig:
         case "replay":
             file = config_check.resolve(path, item["file"])
             options = {"file": file, "column": item.get("column", 1)}
+            options |= {key: item[key] for key in ("loop", "clock") if key in item}
     calibration = item.get("calibration", ())
     if "offset" in item:
         calibration = ((0.0, item["offset"]),)

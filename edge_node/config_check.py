@@ -11,6 +11,7 @@ from typing import Any
 
 from edge_node.config_schema import UNITS
 from edge_node.config_yaml import Document, KeyPath
+from edge_node.recording import RecordingError, read_recording
 
 _DRIVER_UNITS = {"w1": "°C", "iio": "kPa", "carbonation": "vol", "replay": "°C", "simulated": "°C"}
 
@@ -33,6 +34,7 @@ def check(document: Document) -> None:
     _known_kettles(document, kettles, channels)
     _claims(document, channels)
     _carbonation(document, channels)
+    _spans(document, channels)
     _files(document, channels)
     _bind(document, data)
 
@@ -145,6 +147,22 @@ def _carbonation(document: Document, channels: list[tuple[KeyPath, dict[str, Any
                 )
 
 
+def _spans(document: Document, channels: list[tuple[KeyPath, dict[str, Any]]]) -> None:
+    for path, channel in channels:
+        span = channel.get("span")
+        volts = str(channel.get("input", "")).startswith("voltage") and "shunt_ohms" not in channel
+        limits = span.get("from") if isinstance(span, dict) else None
+        if not volts or not isinstance(limits, list):
+            continue
+        # No ADC of this kind takes more than 6 V at its pins: these must be milliamperes.
+        if any(isinstance(limit, int | float) and limit > 6 for limit in limits):
+            document.report(
+                (*path, "span"),
+                f"{limits} cannot be volts at an ADC's input; for a 4-20 mA transducer give the "
+                "resistor across the input as shunt_ohms.",
+            )
+
+
 def _kind(channel: dict[str, Any]) -> str | None:
     driver = channel.get("driver")
     if not isinstance(driver, str) or driver not in _DRIVER_UNITS:
@@ -161,6 +179,14 @@ def _files(document: Document, channels: list[tuple[KeyPath, dict[str, Any]]]) -
         file = resolve(document.path, name)
         if not file.is_file():
             document.report((*path, "file"), f"there is no file {file}.")
+            continue
+        column = channel.get("column", 1)
+        if not isinstance(column, int) or isinstance(column, bool):
+            continue
+        try:
+            read_recording(file, column)
+        except RecordingError as err:
+            document.report((*path, "file"), f"cannot be replayed: {err}.")
 
 
 def _bind(document: Document, data: dict[str, Any]) -> None:

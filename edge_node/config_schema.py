@@ -285,6 +285,7 @@ _DRIVERS: Final[dict[str, Section]] = {
             matching(r"(?:voltage|current)\d+(?:-(?:voltage|current)\d+)?", "such as voltage0"),
             "an input such as voltage0",
         ),
+        shunt_ohms=number(1, 10_000),
         span=needed(
             Section(
                 **{
@@ -304,6 +305,8 @@ _DRIVERS: Final[dict[str, Section]] = {
         **_PROBE,
         file=needed(path_text, "the path of a CSV file"),
         column=integer(1, 99),
+        loop=boolean,
+        clock=one_of("start", "wall"),
     ),
     "simulated": Section(**_PROBE),
 }

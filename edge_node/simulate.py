@@ -37,6 +37,7 @@ class Simulation:
     state: Path
     mdns: bool = False
     replay: Path | None = None
+    speed: float = 1.0
     start_c: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -132,6 +133,7 @@ def _plan(simulation: Simulation) -> BreweryPlan:
                     kettle_id=kettle_id,
                     start_c=simulation.start_c.get(kettle_id, 20.0),
                     replay=simulation.replay,
+                    speed=simulation.speed,
                 )
                 for kettle_id in simulation.kettles
             ),

@@ -13,7 +13,7 @@ from edge_node.config import ChannelConfig, NodeConfig
 from edge_node.hardware.carbonation import co2_volumes
 from edge_node.hardware.iio import IioInput, Span
 from edge_node.hardware.probe_error import ProbeError
-from edge_node.hardware.recording import read_recording
+from edge_node.recording import read_recording
 from edge_node.hardware.replay import Replay
 from edge_node.hardware.simple import SimpleReader
 from edge_node.hardware.toy import ToyBus
@@ -97,7 +97,10 @@ class Acquisition:
         for channel_id, reading in readings.items():
             if reading.bad:
                 self._errors[channel_id][reading.quality.removeprefix("bad:")] += 1
-        return {channel_id: readings[channel_id] for channel_id in self._channels}
+        return {
+            channel_id: _resolved(channel, readings[channel_id])
+            for channel_id, channel in self._channels.items()
+        }
 
     def health(self) -> dict[str, Any]:
         """Bad readings by channel and cause, the probes' power modes, and the buses."""
@@ -134,6 +137,17 @@ class Acquisition:
             return Raw(replay.at((t_ms / 1000 if by_wall else now) - started), now)
         except ProbeError as err:
             return Raw(None, now, err.cause)
+
+
+# Decimals that hold all that a part resolves: 1/16 K of a DS18B20, 0.13 hPa of a 16-bit ADC over a
+# 4 bar transducer. Digits beyond are noise that only costs the archive.
+_DECIMALS = {"temperature": 4, "pressure": 2, "co2": 3}
+
+
+def _resolved(channel: ChannelConfig, reading: Reading) -> Reading:
+    if reading.value is None:
+        return reading
+    return replace(reading, value=round(reading.value, _DECIMALS[channel.kind]))
 
 
 def _rule(channel: ChannelConfig) -> Rule:

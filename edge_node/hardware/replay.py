@@ -4,7 +4,7 @@ import bisect
 from dataclasses import dataclass
 
 from edge_node.hardware.probe_error import ProbeError
-from edge_node.hardware.recording import Recording
+from edge_node.recording import Recording
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from edge_node.hardware.recording import read_recording
+from edge_node.recording import read_recording
 from edge_node.simulation.kettle import Kettle, KettleParameters, Probe, quantise
 from edge_node.simulation.replay import Track, fermenter_pressure_kpa
 

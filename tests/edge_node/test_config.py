@@ -32,7 +32,7 @@ channels:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "brew.csv").write_text("time,beer\n0,20\n")
+    (tmp_path / "brew.csv").write_text("time,beer\n0,20\n1,20\n")
     return tmp_path
 
 
@@ -206,6 +206,27 @@ def test_what_is_no_configuration_is_refused_with_a_sentence(
 ) -> None:
     found = problems(folder, text)
     assert any(content in problem for problem in found), found
+
+
+def test_a_log_that_cannot_be_replayed_is_refused_with_its_line(folder: Path) -> None:
+    (folder / "brew.csv").write_text("time,beer\n0,20\n1,warm\n")
+    (found,) = problems(
+        folder, "node: {id: a}\nchannels: [{id: b, driver: replay, file: brew.csv}]"
+    )
+    assert "line 2, channels[0].file: cannot be replayed" in found
+    assert "brew.csv, line 3" in found
+
+
+def test_milliamperes_at_a_voltage_input_need_their_resistor(folder: Path) -> None:
+    channel = (
+        "{id: b, driver: iio, device: 'iio:device0', input: voltage0, "
+        "span: {from: [4, 20], to: [0, 400]}%s}"
+    )
+    (found,) = problems(folder, f"node: {{id: a}}\nchannels: [{channel % ''}]")
+    assert "channels[0].span" in found
+    assert "shunt_ohms" in found
+    good = load(written(folder, f"node: {{id: a}}\nchannels: [{channel % ', shunt_ohms: 120'}]"))
+    assert good.channels[0].options["shunt_ohms"] == 120
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

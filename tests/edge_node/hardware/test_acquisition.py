@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from edge_node.hardware import Acquisition
-from edge_node.hardware.recording import RecordingError
 from edge_node.model import Reading
 from edge_node.simulation.plan import device_id
 from edge_node.simulation.sysfs import W1Tree
@@ -295,14 +294,6 @@ async def test_simulated_channels_are_read_from_a_tree_and_leave_none_behind(
     assert (tmp_path / "data" / "toy" / device_id("node-1", "toy")).is_symlink()
     await acquisition.close()
     assert not (tmp_path / "data" / "toy").exists()
-
-
-async def test_a_log_that_cannot_be_read_is_said_at_the_start(
-    tmp_path: Path, acquire: MakeAcquisition
-) -> None:
-    (tmp_path / "brew.csv").write_text("just one line\n")
-    with pytest.raises(RecordingError, match=r"brew\.csv"):
-        await acquire([{"id": "old", "driver": "replay", "file": "brew.csv", "column": 1}])
 
 
 async def test_a_reference_must_be_of_a_kettle_of_this_node(

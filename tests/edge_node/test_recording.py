@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from edge_node.hardware.probe_error import ProbeError
-from edge_node.hardware.recording import Recording, RecordingError, read_recording
 from edge_node.hardware.replay import Replay
+from edge_node.recording import Recording, RecordingError, read_recording
 
-LOG = Path(__file__).parents[2] / "data" / "fermentation-2012-09-26.csv"
+LOG = Path(__file__).parents[1] / "data" / "fermentation-2012-09-26.csv"
 
 
 def test_the_real_log_is_read_whole() -> None:

@@ -1,0 +1,52 @@
+"""What every test of the integration needs."""
+
+from typing import TYPE_CHECKING
+from unittest.mock import PropertyMock, patch
+
+import pytest
+
+from custom_components.smart_beer import coordinator as module
+from tests.smart_beer.edge_stub import EdgeStub, running_stub
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+
+@pytest.fixture(autouse=True)
+def load_custom_integrations(enable_custom_integrations: None) -> None:
+    """Let Home Assistant load the integration of this repository."""
+
+
+@pytest.fixture
+def entity_registry_enabled_by_default() -> Iterator[None]:
+    """Entities that are off by default are on."""
+    with patch(
+        "homeassistant.helpers.entity.Entity.entity_registry_enabled_default",
+        PropertyMock(return_value=True),
+    ):
+        yield
+
+
+@pytest.fixture
+async def stub(socket_enabled: None) -> AsyncIterator[EdgeStub]:
+    """A node `mash-a` that speaks the whole contract, on TLS, a token of it already given out."""
+    async with running_stub() as server:
+        yield server
+
+
+@pytest.fixture
+async def second(socket_enabled: None) -> AsyncIterator[EdgeStub]:
+    """A second node of the same kettle."""
+    async with running_stub(node_id="mash-b") as server:
+        yield server
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits of a tenth: what is tested is that they are taken, not how long they are."""
+    monkeypatch.setattr(module, "CHECK_S", 0.05)
+    monkeypatch.setattr(module, "EMPTY_PAUSE_S", 0.05)
+    monkeypatch.setattr(module, "PROBLEM_WAIT_S", 0.1)
+    monkeypatch.setattr(module, "REFRESH_CLOCKLESS_S", 0.2)
+    monkeypatch.setattr(module, "WAKE_FLOOR_S", 0.05)
+    monkeypatch.setattr(module, "FIRST_WAIT_S", 0.1)

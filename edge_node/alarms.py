@@ -86,6 +86,11 @@ class Alarms:
     def __init__(self) -> None:
         self._standing: dict[str, dict[str, Any]] = {}
 
+    def acknowledge(self, alarm_id: str, ack: dict[str, Any]) -> None:
+        """Show who has seen a standing alarm, for as long as it stands."""
+        if alarm_id in self._standing:
+            self._standing[alarm_id]["acknowledged"] = ack
+
     def update(self, texts: Mapping[str, str], utc_ms: int | None) -> bool:
         """Make exactly `texts` (id to sentence) stand; whether anything changed.
 
@@ -93,13 +98,22 @@ class Alarms:
         """
         before = self.list()
         self._standing = {
-            alarm_id: {"id": alarm_id, "since": self._since(alarm_id, utc_ms), "text": text}
+            alarm_id: {
+                "id": alarm_id,
+                "since": self._since(alarm_id, utc_ms),
+                "text": text,
+                "acknowledged": self._standing.get(alarm_id, {}).get("acknowledged"),
+            }
             for alarm_id, text in texts.items()
         }
         return self.list() != before
 
     def list(self) -> list[dict[str, Any]]:
-        """`[{id, since, text}]`, `since` in UTC ms or null while the clock is unknown."""
+        """`[{id, since, text, acknowledged}]`, oldest first.
+
+        `since` is UTC ms, or null while the clock is unknown; `acknowledged` is who has seen it, or
+        null.
+        """
         return [
             dict(alarm)
             for alarm in sorted(

@@ -15,11 +15,14 @@ from typing import Final
 
 from edge_node import identity as identities
 from edge_node import service_manager
+from edge_node.actuation import Actuation, Report
 from edge_node.api import ApiServer
 from edge_node.clock import Clock
 from edge_node.config import NodeConfig
 from edge_node.discovery import Announcement
 from edge_node.hardware import Acquisition
+from edge_node.hardware.outputs import Outputs, open_inputs
+from edge_node.hardware.outputs.heartbeat import open_heartbeat
 from edge_node.node import Node
 from edge_node.pairing import PairingWindow
 from edge_node.sampler import Sampler
@@ -51,9 +54,18 @@ class RunOptions:
     parent: int | None = None
 
 
-async def run(config: NodeConfig, options: RunOptions | None = None) -> None:
-    """Run the node until SIGTERM or SIGINT; AppError, IdentityError."""
-    options = options or RunOptions()
+async def run(config: NodeConfig, outputs: Outputs, options: RunOptions | None = None) -> None:
+    """Run the node until SIGTERM or SIGINT; AppError, IdentityError.
+
+    `outputs` are open and at their safe level, as they are again when this returns or raises.
+    """
+    try:
+        await _run(config, outputs, options or RunOptions())
+    finally:
+        outputs.close()
+
+
+async def _run(config: NodeConfig, outputs: Outputs, options: RunOptions) -> None:
     if options.parent is not None:
         die_with(options.parent)
     identity = identities.load(config.node_id, config.data_dir)
@@ -71,12 +83,15 @@ async def run(config: NodeConfig, options: RunOptions | None = None) -> None:
             config.node_id, clock, hardware, observe=node.observe_clock, deliver=node.deliver
         )
         node.missed_ticks = lambda: sampler.missed
+        node.actuation = actuation = _actuation(node, outputs)
         stop = _signals(node, sampler, options)
-        await spool.open()
-        _LOGGER.info("Node %s %s: spool %s", config.node_id, identity.version, spool.spool_id)
         try:
+            await asyncio.to_thread(actuation.start)
+            await spool.open()
+            _LOGGER.info("Node %s %s: spool %s", config.node_id, identity.version, spool.spool_id)
             await _run_tasks(node, sampler, hardware, options, stop)
         finally:
+            actuation.stop()
             await spool.close()
     _LOGGER.info("Node %s has stopped", config.node_id)
 
@@ -99,11 +114,35 @@ async def _run_tasks(
     try:
         await stop.wait()
     finally:
+        # First of all: what the node was doing may take a while to end.
+        if node.actuation is not None:
+            node.actuation.stop()
         with contextlib.suppress(OSError):
             service_manager.notify("STOPPING=1")
         for task in tasks:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+
+def _actuation(node: Node, outputs: Outputs) -> Actuation:
+    actuation = Actuation(
+        node.config,
+        boot_id=node.boot_id,
+        mono_ms=node.mono_ms,
+        utc_ms=node.clock.now_ms,
+        outputs=outputs,
+        inputs=open_inputs(node.config.path),
+        heartbeat=open_heartbeat(),
+    )
+    loop = asyncio.get_running_loop()
+
+    def tell(report: Report) -> None:
+        # The loop may be gone already when the process ends.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(node.actuated, report)
+
+    actuation.listener = tell
+    return actuation
 
 
 async def _sample(hardware: Acquisition, sampler: Sampler) -> None:
@@ -155,7 +194,7 @@ async def _watch(node: Node) -> None:
         await asyncio.get_running_loop().create_future()
         return
     while True:
-        if node.failing() != "sampler":
+        if node.failing() not in {"actuation", "sampler"}:
             service_manager.notify("WATCHDOG=1")
         await asyncio.sleep(interval / 3)
 

@@ -12,10 +12,20 @@ from typing import Final
 # Sensor reading needs only sysfs; w1thermsensor would try to load kernel modules on import.
 os.environ.setdefault("W1THERMSENSOR_NO_KERNEL_MODULE", "1")
 
-from edge_node import __version__, cli_clients, cli_init, cli_probes, cli_simulate, config
+from edge_node import (
+    __version__,
+    cli_clients,
+    cli_init,
+    cli_probes,
+    cli_safe_level,
+    cli_service,
+    cli_simulate,
+    config,
+)
 from edge_node.app import AppError, RunOptions, run
 from edge_node.cli_clients import add_config
 from edge_node.config import ConfigError
+from edge_node.hardware.outputs import open_outputs
 from edge_node.identity import IdentityError
 from edge_node.secret_file import SecretFileError
 
@@ -49,8 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--verbose", action="store_true", help="log more, for finding faults")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     cli_init.register(subparsers)
+    cli_service.register(subparsers)
     _register_run(subparsers)
     cli_probes.register(subparsers)
+    cli_safe_level.register(subparsers)
     cli_clients.register(subparsers)
     cli_simulate.register(subparsers)
     check = subparsers.add_parser("check-config", help="list all that is wrong with a file")
@@ -82,17 +94,28 @@ def _register_run(
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    # Before anything else can fail: what is wrong elsewhere must not leave an output to itself.
+    outputs = open_outputs(arguments.config)
+    try:
+        loaded = config.load(arguments.config)
+        options = _options(arguments)
+    except BaseException:
+        outputs.close()
+        raise
+    asyncio.run(run(loaded, outputs, options))
+    return 0
+
+
+def _options(arguments: argparse.Namespace) -> RunOptions:
     code = None
     if arguments.standing_code_file is not None:
         code = arguments.standing_code_file.read_text("ascii").strip()
-    options = RunOptions(
+    return RunOptions(
         pausable=arguments.pausable,
         paused=arguments.paused,
         standing_code=code,
         parent=arguments.parent,
     )
-    asyncio.run(run(config.load(arguments.config), options))
-    return 0
 
 
 def _check_config(arguments: argparse.Namespace) -> int:

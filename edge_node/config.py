@@ -9,7 +9,14 @@ from typing import Any, Final
 
 import voluptuous as vol
 
-from edge_node import config_check, config_schema, config_yaml
+from edge_node import config_check, config_outputs, config_root, config_schema, config_yaml
+from edge_node.config_outputs import (
+    ActuatorConfig,
+    ControllerConfig,
+    InputConfig,
+    InterlockConfig,
+    SafetyConfig,
+)
 
 DEFAULT_CONFIG: Final = Path("/etc/smart-beer/edge.yaml")
 DEFAULT_DATA_DIR: Final = "/var/lib/smart-beer"
@@ -46,6 +53,7 @@ class KettleConfig:
     kettle_id: str
     name: str
     group: tuple[str, ...]
+    safety: SafetyConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +86,11 @@ class ChannelConfig:
 
 @dataclass(frozen=True, slots=True)
 class NodeConfig:
-    """A whole, checked configuration; `digest` changes exactly when its meaning does."""
+    """A whole, checked configuration; `digest` changes exactly when its meaning does.
+
+    `breakers` maps a breaker to its watts, `buttons` the names stop, override and pairing to where
+    they are.
+    """
 
     path: Path
     node_id: str
@@ -91,6 +103,11 @@ class NodeConfig:
     w1_root: Path
     iio_root: Path
     channels: tuple[ChannelConfig, ...]
+    actuators: tuple[ActuatorConfig, ...]
+    interlocks: tuple[InterlockConfig, ...]
+    breakers: Mapping[str, float]
+    buttons: Mapping[str, InputConfig]
+    controllers: tuple[ControllerConfig, ...]
     digest: str
 
 
@@ -100,7 +117,7 @@ def load(path: Path) -> NodeConfig:
     checked: dict[str, Any] = {}
     if not document.problems or document.data is not None:
         try:
-            checked = config_schema.ROOT(document.data)
+            checked = config_root.ROOT(document.data)
         except vol.MultipleInvalid as err:
             for error in err.errors:
                 document.report(_key_path(error), error.msg)
@@ -125,6 +142,7 @@ def _build(path: Path, data: dict[str, Any]) -> NodeConfig:
             kettle_id=kettle["id"],
             name=kettle.get("name", kettle["id"]),
             group=tuple(sorted(kettle.get("group", [node_id]))),
+            safety=config_outputs.safety(kettle.get("safety", {})),
         )
         for kettle in data.get("kettles", [])
     )
@@ -147,6 +165,16 @@ def _build(path: Path, data: dict[str, Any]) -> NodeConfig:
             path, data.get("iio", {}).get("root", "/sys/bus/iio/devices")
         ),
         channels=_with_roles([_channel(path, item) for item in data.get("channels", [])]),
+        actuators=tuple(config_outputs.actuator(path, item) for item in data.get("actuators", [])),
+        interlocks=tuple(
+            config_outputs.interlock(path, item) for item in data.get("interlocks", [])
+        ),
+        breakers={item["id"]: item["max_w"] for item in data.get("breakers", [])},
+        buttons={
+            name: config_outputs.contact(path, item)
+            for name, item in data.get("inputs", {}).items()
+        },
+        controllers=tuple(config_outputs.controller(item) for item in data.get("controllers", [])),
         digest="",
     )
     return replace(config, digest=_digest(config))
@@ -213,6 +241,7 @@ def _digest(config: NodeConfig) -> str:
     meaning = asdict(config)
     del meaning["path"], meaning["digest"]
     meaning["kettles"] = sorted(meaning["kettles"], key=lambda kettle: kettle["kettle_id"])
-    meaning["channels"] = sorted(meaning["channels"], key=lambda channel: channel["id"])
+    for key in ("channels", "actuators", "interlocks", "controllers"):
+        meaning[key] = sorted(meaning[key], key=lambda item: item["id"])
     text = json.dumps(meaning, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

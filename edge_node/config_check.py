@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from edge_node import config_outputs_check
 from edge_node.config_schema import UNITS
 from edge_node.config_yaml import Document, KeyPath
 from edge_node.recording import RecordingError, read_recording
@@ -37,6 +38,7 @@ def check(document: Document) -> None:
     _spans(document, channels)
     _files(document, channels)
     _bind(document, data)
+    config_outputs_check.check(document, data)
 
 
 def claims(channel: dict[str, Any]) -> list[str]:

@@ -324,21 +324,3 @@ def channel(value: object) -> dict[str, Any]:
     if "offset" in result and "calibration" in result:
         raise vol.Invalid("cannot stand beside calibration; give one of them.", ["offset"])
     return result
-
-
-ROOT: Final = Section(
-    node=needed(
-        Section(id=needed(slug, "an id such as mash-a"), name=text, data_dir=path_text),
-        "{id: ...}",
-    ),
-    api=Section(bind=text, port=integer(0, 65535), mdns=boolean, insecure_lan=boolean),
-    clock=one_of("kernel", "trust"),
-    kettles=each(
-        Section(id=needed(slug, "an id such as mash-tun"), name=text, group=each(slug, "node ids")),
-        "kettles",
-    ),
-    spool=Section(max_bytes=size),
-    w1=Section(root=path_text),
-    iio=Section(root=path_text),
-    channels=each(channel, "channels"),
-)

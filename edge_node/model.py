@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 OK: Final = "ok"
 SUSPECT_CLOCK: Final = "suspect:clock"
+OUTLIER: Final = "suspect:outlier"
 
 BAD_CAUSES: Final = frozenset(
     {

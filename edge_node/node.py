@@ -5,17 +5,20 @@ import platform
 import shutil
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from edge_node import description, own_channels
+from edge_node.actuation import Actuation, Report
 from edge_node.alarms import Alarms, ProbeWatch, Recent
 from edge_node.clock import Clock
 from edge_node.config import ChannelConfig, NodeConfig
 from edge_node.identity import Identity
-from edge_node.model import Reading
+from edge_node.model import OK, OUTLIER, Reading
 from edge_node.sampler import Tick
 from edge_node.spool import Entry, Spool
-from edge_node.spool_stamp import Stamping
+from edge_node.spool_stamp import Stamping, stamp
 
 __all__ = ["Node"]
 
@@ -49,10 +52,14 @@ class Node:
         self.spool = spool
         self.boot_id = uuid.uuid4().hex
         self.paused = False
+        self.actuation: Actuation | None = None
         self.missed_ticks: Callable[[], int] = lambda: 0
         self._hardware = hardware
         self._subscribers: list[Callable[[Change], None]] = []
         self._newest: dict[str, tuple[int | None, int, Reading]] = {}
+        self._own = list(own_channels.own_channels(config))
+        self._kettles = {c.id: c.kettle_id for c in config.channels}
+        self._kettles |= {c.id: c.kettle_id for c in self._own}
         self._watches = {channel.id: ProbeWatch() for channel in config.channels}
         self._alarms = Alarms()
         self._task_failures: dict[str, str] = {}
@@ -81,48 +88,29 @@ class Node:
                 "kernel": platform.release(),
             },
             "config_digest": config.digest,
-            "kettles": [
-                {"kettle_id": k.kettle_id, "kettle_name": k.name, "group": list(k.group)}
-                for k in config.kettles
-            ],
-            "channels": [
-                {
-                    "id": c.id,
-                    "name": c.name,
-                    "kettle_id": c.kettle_id,
-                    "kind": c.kind,
-                    "role": c.role,
-                    "unit": c.unit,
-                    "device_class": c.device_class,
-                    "driver": c.driver,
-                    "limits": list(c.limits),
-                }
-                for c in config.channels
-            ],
-            "actuators": [],
-            "controllers": [],
-            "interlocks": [],
+            **description.describe(config),
             "spool": self.spool.describe(),
             "clock": self.clock.describe(),
         }
 
     def state(self) -> dict[str, Any]:
         """`/v1/state` without the envelope."""
+        own = {c.id: self._newest[c.id] for c in self._own if c.id in self._newest}
         return {
-            "channels": {c.id: self._channel_state(c) for c in self.config.channels},
-            "actuators": {},
-            "controllers": {},
-            "kettles": {k.kettle_id: {"lease": None, "batch": None} for k in self.config.kettles},
+            "channels": {c.id: self._channel_state(c) for c in self.config.channels}
+            | {name: _shown(t, reading) for name, (t, _, reading) in own.items()},
+            **self._actuation_state(),
             "alarms": self._alarms.list(),
-            "latches": [],
             "health": self._health(),
         }
 
     def failing(self) -> str | None:
-        """The name of the part that does not work (`sampler`, `spool`), or None."""
+        """The name of the part that does not work (`actuation`, `sampler`, `spool`), or None."""
         now = self.mono_ms()
         if not self.paused and now - self._last_tick > _DEAD_MS:
             return "sampler"
+        if self.actuation is not None and self.actuation.stalled:
+            return "actuation"
         if self._spool_failed_at is not None and now - self._spool_failed_at > _DEAD_MS:
             return "spool"
         return None
@@ -153,7 +141,10 @@ class Node:
         self._tell_spool()
 
     def deliver(self, tick: Tick, entries: list[Entry]) -> None:
-        """Take one tick: to the spool, to the newest readings, to whoever watches."""
+        """Take one tick: to the outputs, the spool, the newest readings and whoever watches."""
+        if self.actuation is not None:
+            self.actuation.core.observe(tick)
+            tick, entries = self._marked(tick, entries)
         self.spool.submit(entries)
         self._last_tick = tick.mono
         changed: dict[str, Any] = {}
@@ -172,6 +163,54 @@ class Node:
         if change:
             self._publish(change)
 
+    def actuated(self, report: Report) -> None:
+        """Take what the outputs did: to the spool and to whoever watches; on the event loop."""
+        clock = self.clock
+        entries = []
+        channels: dict[str, Any] = {}
+        for sample in report.samples:
+            t = None
+            if clock.known and clock.offset_ms is not None:
+                t = stamp(
+                    sample.mono,
+                    clock.offset_ms,
+                    periodic=sample.periodic,
+                    steps_back=clock.steps_back,
+                )
+            reading = Reading(sample.value, OK)
+            series = f"{self.config.node_id}/{sample.channel}"
+            entries.append(
+                Entry(
+                    t,
+                    sample.mono,
+                    series,
+                    sample.value,
+                    OK,
+                    batch=self._batch(sample.channel),
+                    periodic=sample.periodic,
+                )
+            )
+            self._newest[sample.channel] = (t, sample.mono, reading)
+            channels[sample.channel] = _shown(t, reading)
+        if not self.paused:
+            self.spool.submit(entries)
+        change: Change = dict(report.change)
+        if channels:
+            change["channels"] = channels
+        if self._check():
+            change["alarms"] = self._alarms.list()
+        if change:
+            self._publish(change)
+
+    def alarm(self, alarm_id: str) -> dict[str, Any] | None:
+        """A standing alarm as it is shown, None if there is none of this id."""
+        return next((one for one in self._alarms.list() if one["id"] == alarm_id), None)
+
+    def acknowledged(self, alarm_id: str, ack: dict[str, Any]) -> None:
+        """Show `ack` with the alarm for as long as it stands, and tell whoever watches."""
+        self._alarms.acknowledge(alarm_id, ack)
+        self._publish({"alarms": self._alarms.list()})
+
     def report_task(self, name: str, failure: str | None) -> None:
         """Note that a part of the node died of `failure`, or (None) that it runs."""
         if failure is None:
@@ -187,6 +226,45 @@ class Node:
 
     def _check(self) -> bool:
         return self._alarms.update(self._alarm_texts(self.mono_ms()), self.clock.now_ms())
+
+    def _marked(self, tick: Tick, entries: list[Entry]) -> tuple[Tick, list[Entry]]:
+        """The same with probes that are proven wrong marked so, and with the batches."""
+        assert self.actuation is not None
+        begin = len(self.config.node_id) + 1
+        wrong = {series[begin:] for series in self.actuation.core.outliers()}
+        readings = {
+            channel: Reading(reading.value, OUTLIER)
+            if channel in wrong and reading.quality == OK
+            else reading
+            for channel, reading in tick.readings.items()
+        }
+        marked = [
+            replace(
+                entry,
+                quality=readings[channel].quality if channel in wrong else entry.quality,
+                batch=self._batch(channel),
+            )
+            for entry in entries
+            for channel in [entry.series[begin:]]
+        ]
+        return replace(tick, readings=readings), marked
+
+    def _batch(self, channel_id: str) -> str | None:
+        if self.actuation is None:
+            return None
+        return self.actuation.records.batch(self._kettles.get(channel_id))
+
+    def _actuation_state(self) -> dict[str, Any]:
+        if self.actuation is not None:
+            return self.actuation.state()
+        return {
+            "actuators": {},
+            "controllers": {},
+            "kettles": {k.kettle_id: {"lease": None, "batch": None} for k in self.config.kettles},
+            "latches": [],
+            "interlocks": {},
+            "stop": None,
+        }
 
     def _tell_spool(self) -> None:
         clock = self.clock
@@ -233,6 +311,8 @@ class Node:
                     texts[alarm[0]] = alarm[1]
         texts |= self._spool_alarms(mono)
         texts |= self._clock_alarms(mono)
+        if self.actuation is not None:
+            texts |= self.actuation.alarms()
         for name, failure in self._task_failures.items():
             texts[f"task_{name}"] = (
                 f"The {name} of node {node_id} died and is being restarted: {failure}"

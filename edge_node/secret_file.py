@@ -57,6 +57,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(json.dumps(content, indent=1).encode())
                 file.flush()
+                _belong_to_folder(file.fileno(), path.parent)
                 os.fsync(file.fileno())
             os.rename(name, path)  # noqa: PTH104 - mkstemp hands out a name, not a Path
         except BaseException:
@@ -69,6 +70,13 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
             os.close(folder)
     except OSError as err:
         raise SecretFileError(f"{path} cannot be written: {err}") from err
+
+
+def _belong_to_folder(descriptor: int, folder: Path) -> None:
+    """Let the folder's owner, the service, read what `sudo smart-beer-edge pair` wrote."""
+    owner = folder.stat()
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def move_aside(path: Path, suffix: str) -> None:
@@ -91,6 +99,7 @@ def locked(path: Path) -> Iterator[None]:
     except OSError as err:
         raise SecretFileError(f"{lock} cannot be opened: {err}") from err
     try:
+        _belong_to_folder(descriptor, path.parent)
         deadline = time.monotonic() + LOCK_TIMEOUT_S
         while True:
             try:

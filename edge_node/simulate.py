@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from edge_node.app import AppError
-from edge_node.simulate_process import NodeProcess
+from edge_node.simulate_process import GuardProcess, NodeProcess
 from edge_node.simulate_state import SimulatedNode, SimulationState, free_ports
 from edge_node.simulation.world import BreweryPlan, KettlePlan, NodePlan, SimulatedBrewery
 
@@ -61,12 +61,23 @@ async def simulate(simulation: Simulation, *, as_json: bool) -> None:
                 {"client_id": name, "tokens": state.client(name, nodes)}
                 for name in (f"client-{number}" for number in range(1, simulation.clients + 1))
             ]
-            await _run(nodes, clients, as_json=as_json)
+            guards = [
+                GuardProcess(brewery.enable_file(node.identity.node_id), node.runtime_dir)
+                for node in nodes
+                if brewery.actuators(node.identity.node_id)
+            ]
+            await _run(nodes, guards, clients, as_json=as_json)
         finally:
             brewery.stop()
 
 
-async def _run(nodes: list[SimulatedNode], clients: list[dict[str, Any]], *, as_json: bool) -> None:
+async def _run(
+    nodes: list[SimulatedNode],
+    guards: list[GuardProcess],
+    clients: list[dict[str, Any]],
+    *,
+    as_json: bool,
+) -> None:
     processes = [NodeProcess(node) for node in nodes]
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -78,7 +89,7 @@ async def _run(nodes: list[SimulatedNode], clients: list[dict[str, Any]], *, as_
             process.pause()
 
     loop.add_signal_handler(signal.SIGUSR1, pause)
-    tasks = [asyncio.create_task(process.run()) for process in processes]
+    tasks = [asyncio.create_task(process.run()) for process in (*guards, *processes)]
     stopped = asyncio.create_task(stop.wait())
     up = asyncio.ensure_future(asyncio.gather(*(process.answering() for process in processes)))
     try:
@@ -95,7 +106,7 @@ async def _run(nodes: list[SimulatedNode], clients: list[dict[str, Any]], *, as_
     finally:
         up.cancel()
         stopped.cancel()
-        await asyncio.gather(*(process.stop() for process in processes))
+        await asyncio.gather(*(process.stop() for process in (*processes, *guards)))
         await asyncio.gather(up, stopped, *tasks, return_exceptions=True)
 
 
@@ -138,6 +149,7 @@ def _plan(simulation: Simulation) -> BreweryPlan:
                 for kettle_id in simulation.kettles
             ),
             nodes=tuple(NodePlan(node_id, simulation.kettles) for node_id in simulation.node_ids),
+            guarded=True,
         )
     except ValueError as err:
         raise AppError(f"This brewery cannot be simulated: {err}.") from err
@@ -160,15 +172,39 @@ def _nodes(
                 "mdns": simulation.mdns,
                 "clock": "trust",
                 "kettles": [
-                    {"id": kettle_id, "name": _title(kettle_id), "group": node_ids}
+                    {
+                        "id": kettle_id,
+                        "name": _title(kettle_id),
+                        "group": node_ids,
+                        "safety": {"volume_l": brewery.volume_l(kettle_id)},
+                    }
                     for kettle_id in simulation.kettles
                 ],
                 "w1": {"root": str(brewery.w1_root(node_id).absolute())},
                 "iio": {"root": str(brewery.iio_root(node_id).absolute())},
                 "channels": brewery.channels(node_id),
+                "actuators": brewery.actuators(node_id),
+                "inputs": brewery.contacts(node_id),
+                "controllers": _controllers(brewery.actuators(node_id)),
             },
         )
         for node_id, port in zip(node_ids, ports, strict=True)
+    ]
+
+
+def _controllers(actuators: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A PID for every element, called after its kettle."""
+    return [
+        {
+            "id": heater["kettle"],
+            "name": _title(heater["kettle"]),
+            "kettle": heater["kettle"],
+            "kind": "pid",
+            "heater": heater["id"],
+            "range": [0, 100],
+        }
+        for heater in actuators
+        if heater["kind"] == "heater"
     ]
 
 

@@ -26,6 +26,11 @@ class SimulatedNode:
     code: str
 
     @property
+    def runtime_dir(self) -> Path:
+        """The folder that the service manager would make for it in memory."""
+        return self.config_path.parent / "run"
+
+    @property
     def url(self) -> str:
         """Where its API is."""
         return f"https://{HOST}:{self.port}"

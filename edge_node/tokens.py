@@ -94,7 +94,7 @@ class Caller:
 
 def hash_token(token: str) -> str:
     """SHA-256 of the token, 64 hex digits; 256 random bits need no salt and no stretching."""
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def live_tokens(client: Client, elapsed_ms: int = 0) -> list[Token]:

@@ -100,6 +100,10 @@ class NodeBinarySensor(SmartBeerEntity[NodeCoordinator], BinarySensorEntity):
         )
         self.entity_description = description
 
+    @override
+    def _sources(self) -> tuple[object, ...]:
+        return self.coordinator.data.sources
+
     @property
     @override
     def available(self) -> bool:

@@ -2,11 +2,11 @@
 
 import asyncio
 import hashlib
-import json
 import ssl
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import orjson
 from aiohttp import (
     ClientError,
     ClientResponse,
@@ -251,7 +251,7 @@ class SmartBeerClient:
     def _decode(self, response: ClientResponse, raw: bytes) -> dict[str, Any]:
         """A body as a JSON object."""
         try:
-            data = json.loads(raw, parse_constant=_no_constant)
+            data = orjson.loads(raw)
         except (ValueError, RecursionError) as err:
             raise NodeResponseError(
                 response.status, "malformed", f"{self._where} answered with no JSON"
@@ -298,10 +298,6 @@ def _cursor(after: int, spool_id: str | None, **more: float) -> dict[str, str]:
     if spool_id is not None:
         params["spool"] = spool_id
     return params
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 async def probe_identity(session: ClientSession, host: str, port: int) -> Identity:

@@ -70,6 +70,11 @@ class NodeData:
     state: NodeState | None
     readings: Mapping[str, Reading]
 
+    @property
+    def sources(self) -> tuple[object, ...]:
+        """All but the readings: while these objects are the same, how the node is is the same."""
+        return self.connected, self.problem, self.info, self.state
+
 
 class _RestartedError(SmartBeerError):
     """The node is a new process: what was read of it before has to be read again."""
@@ -284,8 +289,8 @@ class NodeCoordinator(DataUpdateCoordinator[NodeData]):
         asked = time.monotonic()
         while True:
             await asyncio.sleep(CHECK_S)
-            self._readings.expire(time.monotonic())
-            self._publish()
+            if self._readings.expire(time.monotonic()):
+                self._publish()
             clockless = self.info is not None and not self.info.clock.known
             if time.monotonic() - asked >= (REFRESH_CLOCKLESS_S if clockless else REFRESH_S):
                 await self._refresh()

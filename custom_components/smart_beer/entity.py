@@ -2,6 +2,7 @@
 
 import time
 from abc import abstractmethod
+from operator import is_
 from typing import TYPE_CHECKING, Any, override
 
 from homeassistant.core import callback
@@ -27,13 +28,22 @@ class SmartBeerEntity[C: DataUpdateCoordinator[Any]](CoordinatorEntity[C]):
         self._attr_unique_id = unique_id
         self._attr_device_info = DeviceInfo(identifiers={device})
         self._deadband = Deadband(step=step)
+        self._seen: tuple[object, ...] | None = None
 
     @abstractmethod
     def _shown(self) -> tuple[float | None, Hashable]:
         """The number shown, if it is one, and all that is shown beside it."""
 
+    def _sources(self) -> tuple[object, ...] | None:
+        """The objects that `_shown` is computed of; while all are the same, it need not be."""
+        return None
+
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
+        if (sources := self._sources()) is not None:
+            if self._seen is not None and all(map(is_, sources, self._seen, strict=True)):
+                return
+            self._seen = sources
         if self._deadband.passes(*self._shown(), time.monotonic()):
             self.async_write_ha_state()

@@ -57,13 +57,16 @@ class Readings:
         for channel_id, reading in channels.items():
             self._put(channel_id, reading.value, reading.quality, now)
 
-    def expire(self, now: float) -> None:
-        """Turn readings that nothing has followed for FRESH_S seconds into `bad:stale`."""
+    def expire(self, now: float) -> bool:
+        """Turn what nothing followed for FRESH_S seconds into `bad:stale`; True if any was."""
+        changed = False
         for channel_id, reading in self._newest.items():
             if now - reading.arrived > FRESH_S and reading.quality != BAD_STALE:
                 self._newest[channel_id] = Reading(
                     value=None, quality=BAD_STALE, arrived=reading.arrived
                 )
+                changed = True
+        return changed
 
     def _put(self, channel_id: str, value: float | None, quality: str, now: float) -> None:
         self._newest[channel_id] = Reading(

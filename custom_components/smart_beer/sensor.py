@@ -210,6 +210,10 @@ class NodeSensor(SmartBeerEntity[NodeCoordinator], SensorEntity):
         )
         self.entity_description = description
 
+    @override
+    def _sources(self) -> tuple[object, ...]:
+        return self.coordinator.data.sources
+
     @property
     @override
     def available(self) -> bool:

@@ -8,7 +8,23 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from edge_node.api import clock, document, events, health, metrics, node, pair, samples
+from edge_node.api import (
+    actuators,
+    alarms,
+    batch,
+    clock,
+    controllers,
+    document,
+    events,
+    health,
+    lease,
+    metrics,
+    node,
+    pair,
+    program,
+    safety,
+    samples,
+)
 from edge_node.api.auth import ANONYMOUS, Gate, remote_address
 from edge_node.api.connection import connection_of, internal_error
 from edge_node.api.errors import ApiError, error_reply, from_http
@@ -17,6 +33,7 @@ from edge_node.api.limits import Limits
 from edge_node.api.meter import Meter
 from edge_node.api.operation import Call, Operation, Services
 from edge_node.api.schema import check_fields, check_query
+from edge_node.commander import Commander
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -36,6 +53,13 @@ OPERATIONS: tuple[Operation, ...] = (
     *samples.OPERATIONS,
     *events.OPERATIONS,
     *clock.OPERATIONS,
+    *lease.OPERATIONS,
+    *actuators.OPERATIONS,
+    *controllers.OPERATIONS,
+    *batch.OPERATIONS,
+    *program.OPERATIONS,
+    *alarms.OPERATIONS,
+    *safety.OPERATIONS,
     *metrics.OPERATIONS,
     *document.OPERATIONS,
 )
@@ -61,6 +85,9 @@ def create_app(
         limits=limits or Limits(),
         meter=meter or Meter(),
         operations=OPERATIONS,
+        actuation=node.actuation,
+        leases=None if node.actuation is None else node.actuation.leases,
+        commander=None if node.actuation is None else Commander(node.actuation),
     )
     # aiohttp refuses a body of exactly this size, so one byte more.
     app = web.Application(client_max_size=MAX_BYTES + 1)
@@ -72,6 +99,7 @@ def create_app(
             if operation.method == "GET" and not operation.streams:
                 app.router.add_route("HEAD", operation.path, _handler(app, operation))
     app.on_shutdown.append(_end_streams)
+    app.on_cleanup.append(_close)
     return app
 
 
@@ -126,10 +154,11 @@ def _handler(
         caller = gate.admit(request, operation)
         query = check_query(operation.query, list(request.query.items()))
         body = {}
-        if operation.fields:
+        empty = operation.body_optional and not request.body_exists
+        if operation.fields and not empty:
             body = parse_object(await _read_body(request, services.limits.body_s))
             check_fields(operation.fields, body)
-        elif request.body_exists:
+        elif request.body_exists and not empty:
             raise ApiError(400, "unexpected_body", "this call takes no body: send none")
         call = Call(request=request, services=services, caller=caller, query=query, body=body)
         if not operation.streams:
@@ -162,6 +191,12 @@ async def _read_body(request: web.Request, seconds: float) -> bytes:
         raise ApiError(408, "slow_body", f"the body did not arrive within {seconds:g} s") from err
     except web.RequestPayloadError as err:
         raise ApiError(400, "bad_request", "the body does not arrive as its header says") from err
+
+
+async def _close(app: web.Application) -> None:
+    commander = app[SERVICES].commander
+    if commander is not None:
+        commander.close()
 
 
 async def _end_streams(app: web.Application) -> None:

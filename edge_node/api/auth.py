@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from edge_node.api.connection import connection_of
 from edge_node.api.errors import ApiError
-from edge_node.api.limits import Limits, TokenBuckets, WrongTokens
+from edge_node.api.limits import RATES, Limits, TokenBuckets, WrongTokens
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -27,7 +27,8 @@ class Gate:
         self._tokens = tokens
         self._secure = secure
         self._buckets = {
-            name: TokenBuckets(rate, burst) for name, (rate, burst) in limits.rates.items()
+            name: TokenBuckets(rate, burst)
+            for name, (rate, burst) in {**RATES, **limits.rates}.items()
         }
         self._wrong = WrongTokens()
 

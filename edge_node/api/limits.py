@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
 # One bucket of each class per token and address: (requests a second, burst).
-RATES: dict[str, tuple[float, int]] = {"default": (20.0, 20)}
+# What keeps a kettle safe (leases, safe stop) never waits behind what merely looks at it.
+RATES: dict[str, tuple[float, int]] = {"default": (20.0, 20), "lease": (40.0, 40)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,9 +92,48 @@ def _families(call: Call) -> list[Family]:
         good,
         errors,
         *_figures(node.spool.last_seq, health, call),
+        *_outputs(call, state),
         replies,
         cut,
     ]
+
+
+def _outputs(call: Call, state: Mapping[str, Any]) -> list[Family]:
+    actuation = call.node.actuation
+    if actuation is None:
+        return []
+    desired = Family("output_desired_percent", "gauge", "What the leader or a controller wants.")
+    actual = Family("output_actual_percent", "gauge", "What the output is.")
+    limited = Family("output_limited", "gauge", "The permit that keeps an output off.")
+    for name, output in state["actuators"].items():
+        desired.add(_percent(output["desired"]), output=name)
+        actual.add(_percent(output["actual"]), output=name)
+        if output["limited_by"] is not None:
+            limited.add(1, output=name, permit=output["limited_by"])
+    held = Family("lease_held", "gauge", "Whether a server leads the kettle here.")
+    for kettle_id, kettle in state["kettles"].items():
+        held.add(int(kettle["lease"]["holder"] is not None), kettle=kettle_id)
+    latches = Family("latches", "gauge", "Latches that are set.").add(len(state["latches"]))
+    commands = Family("commands_total", "counter", "Commands judged, by what came of them.")
+    for key, count in sorted(actuation.counts.items()):
+        if key.startswith("command_"):
+            commands.add(count, outcome=key.removeprefix("command_"))
+    ticks = Family("actuation_ticks_total", "counter", "Complete looks at the outputs.")
+    failures = Family("actuation_failures_total", "counter", "Looks that failed: all was off.")
+    return [
+        desired,
+        actual,
+        limited,
+        held,
+        latches,
+        commands,
+        ticks.add(actuation.counts["ticks"]),
+        failures.add(actuation.counts["tick_failures"]),
+    ]
+
+
+def _percent(value: bool | float) -> float:
+    return (100.0 if value else 0.0) if isinstance(value, bool) else value
 
 
 def _figures(last_seq: int, health: Mapping[str, Any], call: Call) -> list[Family]:

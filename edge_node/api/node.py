@@ -40,18 +40,77 @@ async def get_state(call: Call) -> web.Response:
     return reply(call.node, call.node.state())
 
 
-KETTLE = record(kettle_id=TEXT, kettle_name=TEXT, group=array(TEXT))
+NUMBER = {"type": "number"}
+KETTLE = record(
+    kettle_id=TEXT,
+    kettle_name=TEXT,
+    group=array(TEXT),
+    safety=record(high_limit=NUMBER, disagree_k=NUMBER, volume_l=NUMBER, reference_required=FLAG),
+)
 CHANNEL = record(
     id=TEXT,
     name=TEXT,
     kettle_id=TEXT_OR_NULL,
-    kind={"type": "string", "enum": ["temperature", "pressure", "co2"]},
+    kind={
+        "type": "string",
+        "enum": ["temperature", "pressure", "co2", "actuator", "setpoint", "alarm"],
+    },
     role={"type": "string", "enum": ["process", "auxiliary"]},
     unit=TEXT,
     device_class=TEXT_OR_NULL,
     driver=TEXT,
     limits={"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2},
 )
+ACTUATOR = record(
+    id=TEXT,
+    name=TEXT,
+    kettle_id=TEXT,
+    kind={"type": "string", "enum": ["heater", "pump", "valve", "cooler", "contactor"]},
+    control={"type": "string", "enum": ["switch", "power"]},
+    power_w=NUMBER_OR_NULL,
+    min_on_s=NUMBER,
+    min_off_s=NUMBER,
+    max_on_s=NUMBER,
+    max_on_per_hour_s=NUMBER,
+    requires=array(TEXT),
+    interlocks=array(TEXT),
+    mutex=TEXT_OR_NULL,
+    breaker=TEXT_OR_NULL,
+    contactor=TEXT_OR_NULL,
+    safe=FLAG,
+    hold_s=NUMBER_OR_NULL,
+)
+CONTROLLER = record(
+    id=TEXT,
+    name=TEXT,
+    kettle_id=TEXT,
+    kind={"type": "string", "enum": ["pid", "hysteresis", "cascade", "fermentation"]},
+    heater=TEXT_OR_NULL,
+    cooler=TEXT_OR_NULL,
+    range={"type": "array", "items": NUMBER, "minItems": 2, "maxItems": 2},
+    max_rate=NUMBER_OR_NULL,
+    tunable=FLAG,
+)
+INTERLOCK = record(id=TEXT, name=TEXT, kettle_id=TEXT_OR_NULL)
+WHOLE_OR_NULL = {"type": ["integer", "null"]}
+FLAG_OR_NULL = {"type": ["boolean", "null"]}
+SWITCH_OR_POWER = {"type": ["boolean", "number"]}
+ACTUATOR_STATE = record(desired=SWITCH_OR_POWER, actual=SWITCH_OR_POWER, limited_by=TEXT_OR_NULL)
+CONTROLLER_STATE = record(
+    mode={"type": "string", "enum": ["off", "auto", "manual", "autotune"]},
+    setpoint=NUMBER_OR_NULL,
+    process=NUMBER_OR_NULL,
+    power=NUMBER,
+    state={"type": "object"},
+)
+LATCH = record(kettle_id=TEXT, latch=TEXT, since=WHOLE_OR_NULL, text=TEXT)
+ALARM = record(
+    id=TEXT,
+    since=WHOLE_OR_NULL,
+    text=TEXT,
+    acknowledged={"type": ["object", "null"]},
+)
+
 CLIENT = record(
     client_id=TEXT,
     name=TEXT,
@@ -79,7 +138,9 @@ OPERATIONS = (
             config_digest=TEXT,
             kettles=array(KETTLE),
             channels=array(CHANNEL),
-            actuators=array({"type": "object"}),
+            actuators=array(ACTUATOR),
+            controllers=array(CONTROLLER),
+            interlocks=array(INTERLOCK),
             spool=record(
                 spool_id=TEXT,
                 first_seq=WHOLE,
@@ -103,11 +164,13 @@ OPERATIONS = (
             channels=mapping(
                 record(t={"type": ["integer", "null"]}, value=NUMBER_OR_NULL, quality=TEXT)
             ),
-            actuators={"type": "object"},
-            controllers={"type": "object"},
+            actuators=mapping(ACTUATOR_STATE),
+            controllers=mapping(CONTROLLER_STATE),
+            interlocks=mapping(FLAG_OR_NULL),
+            stop=FLAG_OR_NULL,
             kettles=mapping(record(lease={}, batch=TEXT_OR_NULL)),
-            alarms=array(record(id=TEXT, since={"type": ["integer", "null"]}, text=TEXT)),
-            latches=array({"type": "object"}),
+            alarms=array(ALARM),
+            latches=array(LATCH),
             health=record(
                 bus_errors=mapping(mapping(WHOLE)),
                 clock_offset_ms=NUMBER_OR_NULL,

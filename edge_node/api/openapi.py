@@ -52,11 +52,21 @@ def build(operations: Iterable[Operation], version: str) -> dict[str, Any]:
 def _operation(operation: Operation) -> dict[str, Any]:
     scope = "no token" if operation.scope is None else f"scope {operation.scope.value}"
     content: dict[str, Any] = {
-        "operationId": f"{operation.method.lower()}{operation.path.replace('/', '_')}",
+        "operationId": _name(operation),
         "summary": operation.summary,
         "description": f"Needs {scope}.",
         "security": [] if operation.scope is None else [{"token": []}],
         "parameters": [
+            {
+                "name": parameter.name,
+                "in": "path",
+                "required": True,
+                "description": parameter.description,
+                "schema": parameter.kind.schema(),
+            }
+            for parameter in operation.path_parameters
+        ]
+        + [
             {
                 "name": parameter.name,
                 "in": "query",
@@ -79,10 +89,15 @@ def _operation(operation: Operation) -> dict[str, Any]:
     }
     if operation.fields:
         content["requestBody"] = {
-            "required": True,
+            "required": not operation.body_optional,
             "content": {"application/json": {"schema": body_schema(operation.fields)}},
         }
     return content
+
+
+def _name(operation: Operation) -> str:
+    path = operation.path.replace("/", "_").replace("{", "").replace("}", "")
+    return f"{operation.method.lower()}{path}"
 
 
 def _refusals(operation: Operation) -> dict[int, str]:
@@ -99,7 +114,7 @@ def _refusals(operation: Operation) -> dict[int, str]:
         refusals[408] = "`slow_body`: the body did not arrive in time"
         refusals[413] = "`too_large`: the body is larger than 8192 bytes"
         refusals[415] = "`unsupported_media_type`: the body is not application/json"
-        refusals[422] = "`out_of_range`: a number is too small or too large"
+        refusals.setdefault(422, "`out_of_range`: a number is too small or too large")
     return refusals
 
 

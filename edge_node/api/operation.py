@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from edge_node.actuation import Actuation
     from edge_node.api.limits import Limits
     from edge_node.api.meter import Meter
     from edge_node.api.schema import Field, Parameter
+    from edge_node.commander import Commander
+    from edge_node.leases import Leases
     from edge_node.node import Node
     from edge_node.pairing import PairingWindow
     from edge_node.tokens import Caller, Scope, TokenStore
@@ -33,6 +36,9 @@ class Services:
     meter: Meter
     operations: tuple[Operation, ...]
     streams: set[asyncio.Task[Any]] = field(default_factory=set)
+    actuation: Actuation | None = None
+    commander: Commander | None = None
+    leases: Leases | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +57,27 @@ class Call:
         return self.caller is not None and not self.services.tokens.holds(self.caller.token_hash)
 
     @property
+    def actuation(self) -> Actuation:
+        """The outputs of the node."""
+        if self.services.actuation is None:
+            raise RuntimeError("a call that needs outputs is served without them")
+        return self.services.actuation
+
+    @property
+    def commander(self) -> Commander:
+        """Who carries out commands."""
+        if self.services.commander is None:
+            raise RuntimeError("a call that commands is served without outputs")
+        return self.services.commander
+
+    @property
+    def leases(self) -> Leases:
+        """The leases of the node's kettles."""
+        if self.services.leases is None:
+            raise RuntimeError("a call that needs leases is served without them")
+        return self.services.leases
+
+    @property
     def node(self) -> Node:
         """The node that is asked."""
         return self.services.node
@@ -67,8 +94,10 @@ class Operation:
     scope: Scope | None
     content: Mapping[str, dict[str, Any]]
     success: int = 200
+    path_parameters: tuple[Parameter, ...] = ()
     query: tuple[Parameter, ...] = ()
     fields: tuple[Field, ...] = ()
+    body_optional: bool = False
     refusals: Mapping[int, str] = field(default_factory=dict)
     limit: str = "default"
     streams: bool = False

@@ -143,11 +143,81 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """A field of a request's body; it must be there."""
+    """A field of a request's body; unless `required` is False it must be there."""
 
     name: str
     kind: Kind
     description: str
+    required: bool = True
+
+
+class Object:
+    """An object with exactly these fields."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, *fields: Field) -> None:
+        self._fields = fields
+
+    def schema(self) -> dict[str, Any]:
+        """As Kind."""
+        return body_schema(self._fields)
+
+    def check(self, value: Any) -> None:  # noqa: ANN401
+        """As Kind."""
+        if not isinstance(value, dict):
+            raise TypeError("must be an object")
+        known = {field.name: field for field in self._fields}
+        if unknown := [name for name in value if name not in known]:
+            raise TypeError(f"must hold {', '.join(known)} and not {quoted(unknown[0])}")
+        for name, field in known.items():
+            if name in value:
+                _check_part(field.kind, value[name], f"needs a {name} that")
+            elif field.required:
+                raise TypeError(f"must hold {name}")
+
+    def parse(self, text: str) -> Any:  # noqa: ANN401
+        """As Kind: no query parameter can be an object."""
+        raise TypeError(f"cannot be an object, as {quoted(text)}")
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """A list of `fewest` to `most` such items."""
+
+    item: Kind
+    most: int
+    fewest: int = 0
+
+    def schema(self) -> dict[str, Any]:
+        """As Kind."""
+        return {
+            "type": "array",
+            "items": self.item.schema(),
+            "minItems": self.fewest,
+            "maxItems": self.most,
+        }
+
+    def check(self, value: Any) -> None:  # noqa: ANN401
+        """As Kind."""
+        if not isinstance(value, list):
+            raise TypeError("must be a list")
+        if not self.fewest <= len(value) <= self.most:
+            raise TypeError(f"must have {self.fewest} to {self.most} items")
+        for item in value:
+            _check_part(self.item, item, "needs items each of which")
+
+    def parse(self, text: str) -> Any:  # noqa: ANN401
+        """As Kind: no query parameter can be a list."""
+        raise TypeError(f"cannot be a list, as {quoted(text)}")
+
+
+def _check_part(kind: Kind, value: Any, needs: str) -> None:  # noqa: ANN401
+    """As Kind.check, saying what part of the whole it is about."""
+    try:
+        kind.check(value)
+    except (TypeError, ValueError) as err:
+        raise type(err)(f"{needs} {err}") from err
 
 
 def check_query(parameters: tuple[Parameter, ...], given: list[tuple[str, str]]) -> dict[str, Any]:
@@ -194,6 +264,8 @@ def check_fields(fields: tuple[Field, ...], given: Mapping[str, Any]) -> None:
     for name, field in known.items():
         detail = {"field": name}
         if name not in given:
+            if not field.required:
+                continue
             raise ApiError(400, "missing_field", f"the field {name} is missing", detail=detail)
         try:
             field.kind.check(given[name])
@@ -211,6 +283,6 @@ def body_schema(fields: tuple[Field, ...]) -> dict[str, Any]:
             field.name: {**field.kind.schema(), "description": field.description}
             for field in fields
         },
-        "required": [field.name for field in fields],
+        "required": [field.name for field in fields if field.required],
         "additionalProperties": False,
     }

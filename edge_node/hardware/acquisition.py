@@ -13,13 +13,13 @@ from edge_node.config import ChannelConfig, NodeConfig
 from edge_node.hardware.carbonation import co2_volumes
 from edge_node.hardware.iio import IioInput, Span
 from edge_node.hardware.probe_error import ProbeError
-from edge_node.recording import read_recording
 from edge_node.hardware.replay import Replay
 from edge_node.hardware.simple import SimpleReader
 from edge_node.hardware.toy import ToyBus
 from edge_node.hardware.w1 import W1Reader
 from edge_node.model import Reading
 from edge_node.plausibility import Plausibility, Raw, Rule
+from edge_node.recording import read_recording
 
 _LOGGER = logging.getLogger(__name__)
 

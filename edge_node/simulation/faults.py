@@ -1,4 +1,4 @@
-"""What can go wrong with a simulated probe, and the bytes that it then shows."""
+"""What can go wrong with a simulated probe or output, and the bytes that a probe then shows."""
 
 from enum import StrEnum
 from typing import Final
@@ -20,9 +20,13 @@ class Fault(StrEnum):
     FROZEN = "frozen"
     CROSS_TALK = "cross_talk"
     SLOW = "slow"
+    WELDED = "welded"
+    DEAD = "dead"
 
 
 # An analogue input knows no scratchpad: its wire is broken (`zeros`), or its file is not right.
+# A relay or contactor that stays closed whatever it is told; an element or a motor that is broken.
+OUTPUT_FAULTS: Final = frozenset({Fault.WELDED, Fault.DEAD})
 IIO_FAULTS: Final = frozenset({Fault.EMPTY, Fault.MISSING, Fault.ZEROS, Fault.FROZEN})
 
 _FACTORY_ALARMS = bytes((0x4B, 0x46))  # TH, TL

@@ -8,6 +8,7 @@ HEAT_CAPACITY = 4186.0  # J/(kg K), water
 LATENT_HEAT = 2.257e6  # J/kg, water at its boiling point
 MIN_WATER_KG = 0.1  # what clings to an element that runs dry; keeps the arithmetic finite
 MAX_STEP_S = 1.0  # losses change slowly beside this
+COOLANT_C = -4.0  # glycol: nothing is cooled below it
 
 # Antoine's equation for water, 1-100 °C, millimetres of mercury and °C.
 _ANTOINE_A, _ANTOINE_B, _ANTOINE_C = 8.07131, 1730.63, 233.426
@@ -58,21 +59,28 @@ class Kettle:
         self.evaporated_kg = 0.0
         self.boiling_c = boiling_point_c(parameters.altitude_m)
 
-    def step(self, dt: float, heater_w: float, *, pump: bool = False) -> None:
-        """Let `dt` seconds pass at `heater_w` electrical watts; ValueError if one is negative."""
-        if dt < 0 or heater_w < 0:
-            raise ValueError("neither time nor an element's power can be negative")
+    def step(
+        self, dt: float, heater_w: float, *, pump: bool = False, cooler_w: float = 0.0
+    ) -> None:
+        """Let `dt` seconds pass at `heater_w` electrical watts; ValueError if one is negative.
+
+        A cooler takes out `cooler_w` watts of heat, down to the temperature of its coolant.
+        """
+        if dt < 0 or heater_w < 0 or cooler_w < 0:
+            raise ValueError("neither time nor a power can be negative")
         while dt > 0:
             step = min(dt, MAX_STEP_S)
-            self._step(step, heater_w, pump)
+            self._step(step, heater_w, pump, cooler_w)
             dt -= step
 
-    def _step(self, dt: float, heater_w: float, pump: bool) -> None:
+    def _step(self, dt: float, heater_w: float, pump: bool, cooler_w: float) -> None:
         this = self.parameters
         over_ambient = self.temperature_c - this.ambient_c
         power = heater_w * this.efficiency - this.loss_w_per_k * over_ambient
         if pump:
             power += this.pump_w - this.pump_loss_w_per_k * over_ambient
+        if self.temperature_c > COOLANT_C:
+            power -= cooler_w
         vapour = this.evaporation * vapour_pressure_kpa(self.temperature_c) / 3600.0 * dt
         vapour = min(vapour, self.water_kg - MIN_WATER_KG)
         energy = power * dt - vapour * LATENT_HEAT

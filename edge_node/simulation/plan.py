@@ -11,8 +11,10 @@ _ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 @dataclass(frozen=True, slots=True)
 class KettlePlan:
-    """One vessel: °C, kg, metres above the sea.
+    """One vessel: °C, kg, metres above the sea; a nearly dry one has a water_kg near 0.
 
+    `element_w` is the element's rating; what it really draws is off by `element_error` (0.02: 2 %
+    more). With `cooler_w` above 0 the vessel has a cooler that takes out so many watts of heat.
     With `replay`, a recorded fermentation (a BrewPi log: time, beer in column 1, fridge in column
     4) instead of the kettle model; `speed` seconds of the log pass in one second.
     """
@@ -21,6 +23,9 @@ class KettlePlan:
     start_c: float = 20.0
     water_kg: float = 20.0
     altitude_m: float = 0.0
+    element_w: float = 3500.0
+    element_error: float = 0.0
+    cooler_w: float = 0.0
     replay: Path | None = None
     speed: float = 1.0
 
@@ -39,7 +44,8 @@ class BreweryPlan:
     """All vessels and nodes; ValueError names what does not fit.
 
     `seed` fixes the noise; `bulk` false is a kernel without bulk reading; `time_scale` shortens
-    the probes' conversion times.
+    the probes' conversion times. `guarded`: a guard pulses the enable line of every node with
+    outputs, and no element heats without.
     """
 
     kettles: tuple[KettlePlan, ...]
@@ -47,6 +53,7 @@ class BreweryPlan:
     seed: int = 0
     bulk: bool = True
     time_scale: float = 1.0
+    guarded: bool = False
 
     def __post_init__(self) -> None:
         kettles = [kettle.kettle_id for kettle in self.kettles]
@@ -95,7 +102,7 @@ def probes(plan: BreweryPlan, node: NodePlan) -> list[PlannedProbe]:
     """The node's thermometers: `temperature`, `temperature_2`, ...; a fermenter's fridge last."""
     found = []
     for kettle_id in node.kettles:
-        prefix = _prefix(node, kettle_id)
+        begin = prefix(node, kettle_id)
         replayed = plan.kettle(kettle_id).replay is not None
         names = [
             (f"temperature_{n}" if n > 1 else "temperature") for n in range(1, node.probes + 1)
@@ -104,7 +111,7 @@ def probes(plan: BreweryPlan, node: NodePlan) -> list[PlannedProbe]:
         if replayed:
             places.append(("fridge_temperature", "fridge"))
         found += [
-            PlannedProbe(prefix + name, device_id(node.node_id, prefix + name), kettle_id, place)
+            PlannedProbe(begin + name, device_id(node.node_id, begin + name), kettle_id, place)
             for name, place in places
         ]
     return found
@@ -114,7 +121,7 @@ def inputs(plan: BreweryPlan, node: NodePlan) -> list[PlannedInput]:
     """The node's pressure transducers: one for each replayed fermenter."""
     fermenters = [name for name in node.kettles if plan.kettle(name).replay is not None]
     return [
-        PlannedInput(_prefix(node, name) + "pressure", number, name)
+        PlannedInput(prefix(node, name) + "pressure", number, name)
         for number, name in enumerate(fermenters)
     ]
 
@@ -123,7 +130,7 @@ def channels(plan: BreweryPlan, node: NodePlan) -> list[dict[str, Any]]:
     """The `channels` of the node's configuration, as they go into the YAML file."""
     found: list[dict[str, Any]] = []
     for probe in probes(plan, node):
-        main = probe.channel_id == _prefix(node, probe.kettle_id) + "temperature"
+        main = probe.channel_id == prefix(node, probe.kettle_id) + "temperature"
         found.append(
             {
                 "id": probe.channel_id,
@@ -135,7 +142,7 @@ def channels(plan: BreweryPlan, node: NodePlan) -> list[dict[str, Any]]:
             }
         )
     for transducer in inputs(plan, node):
-        prefix = _prefix(node, transducer.kettle_id)
+        begin = prefix(node, transducer.kettle_id)
         found += [
             {
                 "id": transducer.channel_id,
@@ -148,18 +155,19 @@ def channels(plan: BreweryPlan, node: NodePlan) -> list[dict[str, Any]]:
                 "span": {"from": [0.5, 4.5], "to": [0, 413.7]},
             },
             {
-                "id": prefix + "co2",
-                "name": _name(prefix + "co2"),
+                "id": begin + "co2",
+                "name": _name(begin + "co2"),
                 "kettle": transducer.kettle_id,
                 "driver": "carbonation",
-                "temperature": prefix + "temperature",
+                "temperature": begin + "temperature",
                 "pressure": transducer.channel_id,
             },
         ]
     return found
 
 
-def _prefix(node: NodePlan, kettle_id: str) -> str:
+def prefix(node: NodePlan, kettle_id: str) -> str:
+    """What an id begins with on a node that serves several kettles."""
     return "" if len(node.kettles) == 1 else kettle_id.replace("-", "_") + "_"
 
 

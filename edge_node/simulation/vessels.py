@@ -29,16 +29,20 @@ class HeatedKettle:
         self._probes: list[Probe] = []
         self._now = now
         self._heater_w = 0.0
+        self._cooler_w = 0.0
         self._pump = False
         self._lock = threading.Lock()
 
-    def set_power(self, heater_w: float, pump: bool, now: float) -> None:
-        """The element's electrical power from now on, watts, and whether the pump runs."""
-        if heater_w < 0:
-            raise ValueError(f"an element cannot take {heater_w} W")
+    def set_power(self, heater_w: float, pump: bool, now: float, *, cooler_w: float = 0.0) -> None:
+        """The element's electrical power from now on, watts, and whether the pump runs.
+
+        `cooler_w`: what the cooler takes out.
+        """
+        if heater_w < 0 or cooler_w < 0:
+            raise ValueError(f"neither an element nor a cooler can take {heater_w}, {cooler_w} W")
         with self._lock:
             self._advance(now)
-            self._heater_w, self._pump = heater_w, pump
+            self._heater_w, self._pump, self._cooler_w = heater_w, pump, cooler_w
 
     def thermometer(self, name: str) -> Thermometer:
         """A probe in the water; the same name is the same part, with the same error."""
@@ -70,7 +74,7 @@ class HeatedKettle:
         remaining = now - self._now
         while remaining > 0:
             step = min(remaining, 1.0)
-            self._kettle.step(step, self._heater_w, pump=self._pump)
+            self._kettle.step(step, self._heater_w, pump=self._pump, cooler_w=self._cooler_w)
             for probe in self._probes:
                 probe.step(step, self._kettle.temperature_c, pump=self._pump)
             remaining -= step

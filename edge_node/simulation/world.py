@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from edge_node.simulation import plan as planning
-from edge_node.simulation.faults import IIO_FAULTS, Fault
+from edge_node.simulation import plan_outputs
+from edge_node.simulation.faults import IIO_FAULTS, OUTPUT_FAULTS, Fault
 from edge_node.simulation.kettle import KettleParameters
 from edge_node.simulation.plan import BreweryPlan, KettlePlan, NodePlan
 from edge_node.simulation.sysfs import IioTree, W1Tree
 from edge_node.simulation.vessels import HeatedKettle, ReplayedFermenter
+from edge_node.simulation.wiring import Power, Wiring
 
 __all__ = ["BreweryPlan", "KettlePlan", "NodePlan", "SimulatedBrewery"]
 
 _LOGGER = logging.getLogger(__name__)
-_STEP_S = 0.25
+_STEP_S = 0.05  # a quarter of the shortest pulse of an element
+_SLOW_STEP_S = 0.25  # inputs, and looking for new faults
 
 
 class SimulatedBrewery:
@@ -38,6 +41,8 @@ class SimulatedBrewery:
         }
         self._w1 = {node_id: self._w1_tree(node) for node_id, node in self._nodes.items()}
         self._iio = {node_id: self._iio_tree(node) for node_id, node in self._nodes.items()}
+        self._wiring = Wiring(plan, state_dir)
+        self._power: dict[str, Power] = {}
         self._targets = self._fault_targets()
         self._faults: dict[str, Fault] = {}
         self._faults_read: tuple[int, int] | None = None
@@ -47,6 +52,8 @@ class SimulatedBrewery:
     def start(self) -> None:
         """Write all trees (they are complete when this returns) and run the models in a thread."""
         self._state_dir.mkdir(parents=True, exist_ok=True)
+        self._wiring.start()
+        self._power = self._wiring.read(time.monotonic())
         for w1 in self._w1.values():
             w1.start()
         for iio in self._iio.values():
@@ -76,6 +83,26 @@ class SimulatedBrewery:
         """The `channels` of the node's configuration, as they go into the YAML file."""
         return planning.channels(self._plan, self._nodes[node_id])
 
+    def actuators(self, node_id: str) -> list[dict[str, Any]]:
+        """The `actuators` of the node's configuration: those of every kettle's first node."""
+        return plan_outputs.actuators(self._plan, self._nodes[node_id], self._state_dir)
+
+    def contacts(self, node_id: str) -> dict[str, dict[str, Any]]:
+        """The `inputs` of the node's configuration: a stop and an override button, as files."""
+        return plan_outputs.contacts(self._plan, self._nodes[node_id], self._state_dir)
+
+    def volume_l(self, kettle_id: str) -> float:
+        """What the vessel holds at the start, litres of water."""
+        return self._plan.kettle(kettle_id).water_kg
+
+    def enable_file(self, node_id: str) -> Path:
+        """What the guard of a node with outputs writes, if the plan is guarded."""
+        return plan_outputs.enable_file(self._state_dir, node_id)
+
+    def power(self, kettle_id: str) -> Power:
+        """What the vessel gets from the outputs of the nodes since the last step."""
+        return self._power.get(kettle_id, Power())
+
     def w1_tree(self, node_id: str) -> W1Tree:
         """The node's bus, for those who count its conversions."""
         return self._w1[node_id]
@@ -94,7 +121,7 @@ class SimulatedBrewery:
             except ValueError:
                 problems.append(f"{series}: {kind!r} is none of {', '.join(Fault)}")
             if series not in self._targets:
-                problems.append(f"{series} is no probe or input of this brewery")
+                problems.append(f"{series} is no probe or input or output of this brewery")
                 wanted.pop(series, None)
         for series in sorted(self._faults.keys() | wanted.keys()):
             fault = wanted.get(series)
@@ -115,7 +142,8 @@ class SimulatedBrewery:
     def set_power(self, kettle_id: str, heater_w: float, *, pump: bool = False) -> None:
         """Electrical power of the kettle's element from now on, watts, and whether its pump runs.
 
-        ValueError for a replayed fermenter, which has no element.
+        It lasts until an output of the kettle changes. ValueError for a replayed fermenter, which
+        has no element.
         """
         vessel = self._vessels[kettle_id]
         if not isinstance(vessel, HeatedKettle):
@@ -157,23 +185,39 @@ class SimulatedBrewery:
         for node_id, node in self._nodes.items():
             for probe in planning.probes(self._plan, node):
                 targets[f"{node_id}/{probe.channel_id}"] = partial(
-                    self._w1[node_id].set_fault, probe.device_id
+                    _set_probe_fault, self._w1[node_id], probe.device_id
                 )
             for transducer in planning.inputs(self._plan, node):
                 targets[f"{node_id}/{transducer.channel_id}"] = partial(
                     _set_input_fault, self._iio[node_id], transducer.number
                 )
+        for node_id, output_id in self._wiring.targets():
+            targets[f"{node_id}/{output_id}"] = partial(self._wiring.set_fault, node_id, output_id)
         return targets
 
     def _run(self) -> None:
+        slow = 0.0
         while not self._stopping.wait(_STEP_S):
+            now = time.monotonic()
             # Whatever one step meets (a full disk, a folder removed by hand), the next one tries.
             try:
+                self._power_vessels(now)
+                if now < slow:
+                    continue
+                slow = now + _SLOW_STEP_S
                 for iio in self._iio.values():
                     iio.update()
                 self._read_faults()
             except Exception:
                 _LOGGER.exception("A step of the simulated brewery in %s failed", self._state_dir)
+
+    def _power_vessels(self, now: float) -> None:
+        """Pass on what the outputs do, where it has changed."""
+        before, self._power = self._power, self._wiring.read(now)
+        for kettle_id, power in self._power.items():
+            vessel = self._vessels[kettle_id]
+            if power != before.get(kettle_id) and isinstance(vessel, HeatedKettle):
+                vessel.set_power(power.heater_w, power.pump, now, cooler_w=power.cooler_w)
 
     def _read_faults(self) -> None:
         path = self._state_dir / "faults.json"
@@ -205,6 +249,12 @@ def _vessel(kettle: KettlePlan, seed: int, now: float) -> HeatedKettle | Replaye
 
 def _pressure_mv(vessel: ReplayedFermenter) -> float:
     return vessel.pressure_mv(time.monotonic())
+
+
+def _set_probe_fault(tree: W1Tree, device_id: str, fault: Fault | None) -> None:
+    if fault in OUTPUT_FAULTS:
+        raise ValueError(f"only an output can be {fault}")
+    tree.set_fault(device_id, fault)
 
 
 def _set_input_fault(tree: IioTree, number: int, fault: Fault | None) -> None:

@@ -69,7 +69,19 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
 async def test_what_a_node_says_of_itself(rig: Rig) -> None:
     said = rig.node.describe()
     assert said["api"] == 1
-    assert said["kettles"] == [{"kettle_id": "k", "kettle_name": "Kettle", "group": ["m", "n"]}]
+    assert said["kettles"] == [
+        {
+            "kettle_id": "k",
+            "kettle_name": "Kettle",
+            "group": ["m", "n"],
+            "safety": {
+                "high_limit": 105.0,
+                "disagree_k": 2.0,
+                "volume_l": 20.0,
+                "reference_required": False,
+            },
+        }
+    ]
     assert said["channels"][0] == {
         "id": "a",
         "name": "Probe A",

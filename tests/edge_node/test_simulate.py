@@ -78,10 +78,15 @@ def test_nodes_answer_come_back_when_killed_pause_and_keep_their_state(tmp_path:
         assert first["fingerprint"][:32] in first["pair"]
         assert get(f"{first['url']}/v1/identity", token)["pairing"] is True
 
-        wait_until(lambda: get(f"{first['url']}/v1/samples", token)["last_seq"] >= 2)
+        def has_read() -> bool:
+            return "mash-tun-1/temperature" in get(f"{first['url']}/v1/samples", token)["series"]
+
+        wait_until(has_read)
         page = get(f"{first['url']}/v1/samples", token)
-        assert page["series"] == ["mash-tun-1/temperature"]
-        assert page["samples"][0][3] == pytest.approx(60, abs=2)
+        probe = page["series"].index("mash-tun-1/temperature")
+        read = [row[3] for row in page["samples"] if row[2] == probe]
+        assert read[0] == pytest.approx(60, abs=2)
+        assert {"mash-tun-1/heater", "mash-tun-1/pump"} <= set(page["series"])
 
         os.kill(first["pid"], signal.SIGKILL)
         wait_until(lambda: running_pid(state, "mash-tun-1") not in {0, first["pid"]})
@@ -133,7 +138,11 @@ def test_one_node_may_serve_several_kettles_and_a_state_serves_one_simulation(
         assert node["node_id"] == "hlt-1"
         said = get(f"{node['url']}/v1/node", line["clients"][0]["tokens"]["hlt-1"])
         assert [kettle["kettle_id"] for kettle in said["kettles"]] == ["hlt", "boil-kettle"]
-        channels = {channel["kettle_id"]: channel["id"] for channel in said["channels"]}
+        channels = {
+            channel["kettle_id"]: channel["id"]
+            for channel in said["channels"]
+            if channel["kind"] == "temperature"
+        }
         assert channels.keys() == {"hlt", "boil-kettle"}
         assert channels["hlt"] == "hlt_temperature"
         assert cli.main(["simulate", "--kettle", "x", "--state", str(state)]) == 2

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,7 @@ async def connected(entry: MockConfigEntry, *node_ids: str) -> None:
     """Wait until these nodes (mash-a) are connected."""
     for node_id in node_ids or ("mash-a",):
         node = node_of(entry, node_id)
-        await eventually(lambda node=node: node.connected, f"{node_id} connected")
+        await eventually(partial(getattr, node, "connected"), f"{node_id} connected")
     await asyncio.sleep(0)
 
 

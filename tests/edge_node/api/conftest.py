@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ import aiohttp
 import pytest
 
 from edge_node import config, identity
+from edge_node.actuation import Actuation, Report
 from edge_node.api import ApiServer
 from edge_node.api.limits import Limits
 from edge_node.clock import Clock
 from edge_node.hardware import Acquisition
+from edge_node.hardware.outputs import open_inputs, open_outputs
 from edge_node.kernel_time import KernelTime, Sync
 from edge_node.model import Reading
 from edge_node.node import Node
@@ -112,12 +114,12 @@ Serve = Callable[..., Awaitable[Served]]
 
 @asynccontextmanager
 async def serving(
-    folder: Path, *, limits: Limits, insecure: bool, clock: str
+    folder: Path, *, limits: Limits, insecure: bool, clock: str, text: str
 ) -> AsyncIterator[Served]:
     data = folder / "data"
     identity.create("mash-a", data)
     path = folder / "node.yaml"
-    path.write_text(CONFIG.format(data=data, insecure=str(insecure).lower(), clock=clock))
+    path.write_text(text.format(data=data, insecure=str(insecure).lower(), clock=clock))
     node_config = config.load(path)
     node_clock = Clock(data / "clock.json", trust=clock == "trust", source=NeverSynchronised())
     spool = Spool(
@@ -128,10 +130,27 @@ async def serving(
     hardware = Acquisition(node_config)
     own = identity.load("mash-a", data)
     node = Node(node_config, own, node_clock, spool, hardware)
+    outputs = open_outputs(path)
+    node.actuation = actuation = Actuation(
+        node_config,
+        boot_id=node.boot_id,
+        mono_ms=node.mono_ms,
+        utc_ms=node_clock.now_ms,
+        outputs=outputs,
+        inputs=open_inputs(path),
+    )
+    loop = asyncio.get_running_loop()
+
+    def tell(report: Report) -> None:
+        with suppress(RuntimeError):  # the loop may be gone when the node stops
+            loop.call_soon_threadsafe(node.actuated, report)
+
+    actuation.listener = tell
     tokens, pairing = TokenStore(data), PairingWindow(data)
     server = ApiServer(node, tokens=tokens, pairing=pairing, limits=limits)
     await spool.open()
     node.observe_clock()
+    await asyncio.to_thread(actuation.start)
     await server.start()
     try:
         connector = aiohttp.TCPConnector(limit=0)
@@ -147,6 +166,7 @@ async def serving(
                 read=tokens.pair("test-read", "Reader", Scope.READ),
             )
     finally:
+        actuation.stop()
         await server.stop()
         await spool.close()
 
@@ -157,13 +177,17 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
     async with AsyncExitStack() as stack:
 
         async def start(
-            *, limits: Limits | None = None, insecure: bool = False, clock: str = "trust"
+            *,
+            limits: Limits | None = None,
+            insecure: bool = False,
+            clock: str = "trust",
+            text: str = CONFIG,
         ) -> Served:
             folder = tmp_path / f"node{len(list(tmp_path.iterdir()))}"
             folder.mkdir()
-            limits = limits or Limits(rates={"default": (1000.0, 1000)})
+            limits = limits or Limits(rates={"default": (1000.0, 1000), "lease": (1000.0, 1000)})
             return await stack.enter_async_context(
-                serving(folder, limits=limits, insecure=insecure, clock=clock)
+                serving(folder, limits=limits, insecure=insecure, clock=clock, text=text)
             )
 
         yield start

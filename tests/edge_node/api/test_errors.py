@@ -20,7 +20,7 @@ def assert_refusal(served: Served, content: dict[str, Any]) -> None:
 
 UNKNOWN = [
     *("/", "/v1", "/v1/", "/v1/nodes", "/v1/node/", "//v1/node", "/v1/../v1/node/x", "/v1/%00"),
-    *("/v1/lease", "/v1/safe", "/v1/%ff%fe", "/favicon.ico"),
+    *("/v1/leases", "/v1/%ff%fe", "/favicon.ico"),
 ]
 
 

@@ -22,7 +22,11 @@ export interface DeviceEntry {
 }
 
 export interface Connection {
-  subscribeMessage<T>(callback: (message: T) => void, message: Record<string, unknown>): Promise<() => Promise<void>>;
+  subscribeMessage<T>(
+    callback: (message: T) => void,
+    message: Record<string, unknown>,
+    options?: { resubscribe?: boolean },
+  ): Promise<() => Promise<void>>;
   addEventListener(event: "ready", callback: () => void): void;
   removeEventListener(event: "ready", callback: () => void): void;
 }
@@ -75,4 +79,18 @@ export interface LiveEvent {
 /** Every series there is, or the error's text. */
 export async function listSeries(hass: Hass): Promise<SeriesInfo[]> {
   return (await hass.callWS<{ series: SeriesInfo[] }>({ type: "smart_beer/series" })).series;
+}
+
+const MEASURED = ["temperature", "pressure", "co2", "channel"];
+const measuring = new WeakMap<Hass["entities"], string[]>();
+
+/** The units that our sensors show now, as one text: when it changes, a person has chosen another. */
+export function shownUnits(hass: Hass): string {
+  let ids = measuring.get(hass.entities);
+  if (ids === undefined) {
+    const ours = Object.values(hass.entities).filter((one) => one.platform === "smart_beer" && MEASURED.includes(one.translation_key ?? ""));
+    ids = ours.map((one) => one.entity_id);
+    measuring.set(hass.entities, ids); // asked at every change of any state
+  }
+  return ids.map((id) => hass.states[id]?.attributes.unit_of_measurement ?? "").join();
 }

@@ -1,105 +1,80 @@
 // `custom:smart-beer-history-card`: any series over any range, live at the right edge.
 
-import uplotCss from "uplot/dist/uPlot.min.css";
-import cardCss from "./history-card.css";
-import { type Hass, type History, type LiveEvent, type Row, type SeriesInfo, listSeries } from "./hass";
+import { type CardConfig, FORM, checked, chosen, labels } from "./card-config";
+import { look } from "./colours";
+import { type Hass, type History, type LiveEvent, type Row, type SeriesInfo, listSeries, shownUnits } from "./hass";
 import { type Word, words } from "./i18n";
-import { type Hover, Plot, type PlotLine, type PlotStyle } from "./plot";
-import { appendLive, dropBefore, line, liveStart } from "./rows";
-import { convertible, converter, decimals } from "./units";
+import { showLegend } from "./legend";
+import { type Hover, Plot, type PlotLine } from "./plot";
+import { instant, plotStyle } from "./plot-style";
+import { Ranges } from "./ranges";
+import { SKELETON } from "./skeleton";
+import { GAP_MS, appendLive, dropBefore, line, liveStart } from "./rows";
+import { convertible, converter, measured } from "./units";
 
-export interface CardConfig {
-  type: string;
-  title?: string;
-  /** All series of this kettle. */
-  kettle?: string;
-  /** All series of this node. */
-  node?: string;
-  /** Exactly these series. */
-  series?: string[];
-  /** Only these kinds: temperature, pressure, co2. */
-  kinds?: string[];
-  hours?: number;
+interface Window {
+  start: number;
+  end: number;
 }
 
-const RANGES = [1, 6, 24, 168, 720, 8760] as const;
-// Colours with a contrast of at least 3:1 on both white and #1c1c1c, apart from one another in hue and lightness.
-const COLOURS = ["#c77700", "#2f7fd1", "#3a9a4b", "#b0559c", "#d1495b", "#0f8f9e", "#8a7a12", "#7a6fd0"];
 const HOUR = 3_600_000;
-const POINTS = 1000;
+const [POINTS, DEFAULT_HOURS] = [1000, 6];
+const LEAST_ZOOM_MS = 10_000;
 const LIVE_ROWS_BEFORE_RELOAD = 600;
+const MOST_LIVE_ROWS = 3600; // without a bridge, or while an older window is shown, nothing else bounds them
 const RETRY_MS = 10_000;
-
-/** The series a card shows, best known first: process temperatures before the rest. */
-export function chosen(all: SeriesInfo[], config: CardConfig): SeriesInfo[] {
-  return all
-    .filter((one) =>
-      config.series !== undefined
-        ? config.series.includes(one.series)
-        : (config.kettle === undefined || one.kettle_id === config.kettle) && (config.node === undefined || one.node_id === config.node),
-    )
-    .filter((one) => config.kinds === undefined || config.kinds.includes(one.kind))
-    .slice(0, COLOURS.length);
-}
-
-function labels(series: SeriesInfo[]): string[] {
-  const nodes = new Set(series.map((one) => one.node_id));
-  const names = new Set(series.map((one) => one.name));
-  return series.map((one) => {
-    if (nodes.size === 1) return one.name;
-    return names.size === 1 ? one.node_name : `${one.node_name} · ${one.name}`;
-  });
-}
+const RELIST_MS = 1000;
+const TICK_MS = 5000;
 
 export class HistoryCard extends HTMLElement {
   private config: CardConfig | undefined;
   private current: Hass | undefined;
   private series: SeriesInfo[] = [];
   private history: History | undefined;
+  private historyOf = "";
   private readonly live = new Map<string, Row[]>();
+  private readonly heard = new Map<string, number>();
   private plot: Plot | undefined;
   private hover: Hover = null;
-  private hours = 6;
-  private window: { start: number; end: number } | null = null; // null: live
+  private hours = DEFAULT_HOURS;
+  private window: Window | null = null; // null: live
   private unsubscribe: (() => Promise<void>) | undefined;
   private problem: { word: Word; detail: string } | undefined;
   private request = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private relist: ReturnType<typeof setTimeout> | undefined;
+  private tick: ReturnType<typeof setInterval> | undefined;
   private frame = 0;
   private look = "";
+  private units = "";
+  private ranges: Ranges | undefined;
   private readonly resized = new ResizeObserver(() => this.fit());
 
   static getConfigForm(): unknown {
-    return {
-      schema: [
-        { name: "title", selector: { text: {} } },
-        { name: "kettle", selector: { text: {} } },
-        { name: "node", selector: { text: {} } },
-        { name: "hours", selector: { number: { min: 1, max: 8760, mode: "box", unit_of_measurement: "h" } } },
-      ],
-    };
+    return FORM;
   }
 
   static async getStubConfig(hass: Hass): Promise<Partial<CardConfig>> {
     const first = (await listSeries(hass)).find((one) => one.kettle_id !== null);
-    return first?.kettle_id ? { kettle: first.kettle_id, hours: 6 } : { hours: 6 };
+    return first?.kettle_id ? { kettle: first.kettle_id, hours: DEFAULT_HOURS } : { hours: DEFAULT_HOURS };
   }
 
   setConfig(config: CardConfig): void {
-    if (config.hours !== undefined && !(config.hours > 0 && config.hours <= 24 * 3660)) throw new Error("hours: a number above 0, at most ten years");
-    for (const list of [config.series, config.kinds]) {
-      if (list !== undefined && !Array.isArray(list)) throw new Error("series and kinds: lists");
-    }
-    this.config = config;
-    this.hours = config.hours ?? 6;
-    if (this.current !== undefined && this.isConnected) void this.open();
+    this.config = checked(config);
+    this.hours = config.hours ?? DEFAULT_HOURS;
+    this.begin();
   }
 
   set hass(hass: Hass) {
-    const first = this.current === undefined;
+    const before = this.current;
     this.current = hass;
-    if (first && this.isConnected) void this.open();
-    else if (this.look !== "" && this.look !== this.lookNow()) this.rebuild();
+    if (before === undefined) this.begin();
+    else {
+      const units = shownUnits(hass);
+      if (before.entities !== hass.entities || before.config !== hass.config || units !== this.units) this.relistSoon();
+      this.units = units;
+      if (this.look !== "" && this.look !== this.lookNow()) this.refresh();
+    }
   }
 
   getCardSize(): number {
@@ -113,83 +88,115 @@ export class HistoryCard extends HTMLElement {
   connectedCallback(): void {
     if (this.shadowRoot === null) this.skeleton();
     this.resized.observe(this);
-    this.current?.connection.addEventListener("ready", this.reopen);
-    if (this.current !== undefined && this.config !== undefined) void this.open();
+    this.tick = setInterval(() => this.draw(), TICK_MS); // what falls silent moves to the left, and says so
+    this.begin();
   }
 
   disconnectedCallback(): void {
     this.resized.disconnect();
+    clearInterval(this.tick);
+    clearTimeout(this.relist);
     this.current?.connection.removeEventListener("ready", this.reopen);
-    this.request++;
-    clearTimeout(this.timer);
-    void this.stopLive();
+    this.pause();
     this.plot?.destroy();
     this.plot = undefined;
+    this.look = "";
   }
 
-  // After a reconnect the socket's own resubscription brings live back; history must be asked for again.
-  private readonly reopen = (): void => void this.load();
+  /** Opens once everything is there: element, configuration and Home Assistant, in any order. */
+  private begin(): void {
+    if (this.current === undefined || this.config === undefined || !this.isConnected) return;
+    const { connection } = this.current;
+    connection.removeEventListener("ready", this.reopen);
+    connection.addEventListener("ready", this.reopen);
+    void this.open();
+  }
+
+  // A connection that came back knows neither our subscription nor, while Home Assistant starts, our commands.
+  private readonly reopen = (): void => void this.open();
+
+  /** Stop asking and listening. */
+  private pause(): number {
+    clearTimeout(this.timer);
+    const stop = this.unsubscribe;
+    this.unsubscribe = undefined;
+    stop?.().catch(() => undefined); // the connection may be gone, and the subscription with it
+    return ++this.request;
+  }
 
   private word(key: Word): string {
     return words(this.current?.language ?? "en")[key];
   }
 
-  private piece<T extends HTMLElement>(name: string): T {
-    return this.shadowRoot!.querySelector<T>(`[part~="${name}"]`)!;
+  private piece(name: string): HTMLElement {
+    return this.shadowRoot!.querySelector<HTMLElement>(`[part~="${name}"]`)!;
   }
 
   private skeleton(): void {
-    const root = this.attachShadow({ mode: "open" });
-    root.innerHTML = `<style>${uplotCss}${cardCss}</style>
-      <ha-card>
-        <header><h2 part="title"></h2><div part="ranges" role="group"></div></header>
-        <p part="notice" role="status" hidden></p>
-        <div part="chart"></div>
-        <ul part="legend"></ul>
-      </ha-card>`;
+    this.attachShadow({ mode: "open" }).innerHTML = SKELETON;
+    this.ranges = new Ranges(this.piece("ranges"), {
+      ranged: (hours) => {
+        this.hours = hours;
+        this.show(null);
+      },
+      moved: (by) => this.move(by),
+      live: () => this.show(null),
+    });
   }
 
   private async open(): Promise<void> {
-    const request = ++this.request;
+    const request = this.pause();
     const hass = this.current!;
-    clearTimeout(this.timer);
     this.header();
     try {
-      this.series = chosen(await listSeries(hass), this.config!);
+      const series = chosen(await listSeries(hass), this.config!);
+      if (request !== this.request) return;
+      // While Home Assistant starts there are no nodes yet; what is on the screen stays there.
+      if (series.length === 0 && this.series.length === 0) throw "no_series" satisfies Word;
+      if (series.length > 0) this.series = series;
+      const stop = await hass.connection.subscribeMessage<LiveEvent>(
+        (event) => this.arrived(event),
+        { type: "smart_beer/live", series: this.series.map((one) => one.series) },
+        { resubscribe: false },
+      );
+      if (request !== this.request) {
+        stop().catch(() => undefined);
+        return;
+      }
+      this.unsubscribe = stop;
+      if (series.length === 0) throw "starting" satisfies Word;
     } catch (error) {
-      if (request === this.request) this.fail("failed", error, () => void this.open());
+      if (request !== this.request) return;
+      if (error === "no_series" || error === "starting") this.fail(error, "", () => this.reopen());
+      else this.fail("failed", error, () => this.reopen());
       return;
     }
-    if (request !== this.request) return;
-    await this.stopLive();
-    this.live.clear();
-    if (this.series.length === 0) {
-      this.problem = { word: "no_series", detail: "" };
-      this.rebuild();
-      this.timer = setTimeout(() => void this.open(), RETRY_MS); // a node may be on its way
-      return;
-    }
-    const stop = await hass.connection.subscribeMessage<LiveEvent>((event) => this.arrived(event), {
-      type: "smart_beer/live",
-      series: this.series.map((one) => one.series),
-    });
-    if (request !== this.request) {
-      void stop();
-      return;
-    }
-    this.unsubscribe = stop;
     await this.load();
   }
 
-  private async stopLive(): Promise<void> {
-    const stop = this.unsubscribe;
-    this.unsubscribe = undefined;
-    await stop?.().catch(() => undefined); // the connection may be gone already, and the subscription with it
+  private relistSoon(): void {
+    clearTimeout(this.relist);
+    this.relist = setTimeout(() => void this.relistNow(), RELIST_MS);
   }
 
-  private range(): { start: number; end: number } {
+  /** Another unit, a node more: shown without a reload of the page. */
+  private async relistNow(): Promise<void> {
+    if (!this.isConnected || this.config === undefined) return;
+    const listed = await listSeries(this.current!).catch(() => undefined); // the next event, or the page, asks again
+    const series = listed === undefined ? [] : chosen(listed, this.config);
+    if (series.length === 0 || !this.isConnected) return;
+    const names = (some: SeriesInfo[]): string => some.map((one) => one.series).join();
+    if (names(series) !== names(this.series)) void this.open();
+    else {
+      this.series = series;
+      this.refresh();
+    }
+  }
+
+  private range(): Window {
     if (this.window !== null) return this.window;
-    const end = Date.now();
+    // Nodes' clocks may be ahead of this screen's.
+    const end = Math.max(Date.now(), ...[...this.live.values()].map((rows) => rows.at(-1)?.[0] ?? 0));
     return { start: end - this.hours * HOUR, end };
   }
 
@@ -197,6 +204,7 @@ export class HistoryCard extends HTMLElement {
     const request = ++this.request;
     clearTimeout(this.timer);
     const { start, end } = this.range();
+    const of = this.window === null ? String(this.hours) : `${start}-${end}`;
     try {
       const history = await this.current!.callWS<History>({
         type: "smart_beer/history",
@@ -207,23 +215,25 @@ export class HistoryCard extends HTMLElement {
       });
       if (request !== this.request) return;
       this.history = history;
-      this.problem = history.partial.length > 0 ? { word: "partial", detail: history.partial.map((one) => one.tier).join(", ") } : undefined;
+      this.historyOf = of;
+      this.problem = undefined;
       for (const [series, rows] of this.live) this.live.set(series, dropBefore(rows, end - 120_000));
+      if (history.partial.length === 0) this.refresh();
+      else this.fail("partial", history.partial.map((one) => one.tier).join(", "), () => void this.load());
     } catch (error) {
       if (request !== this.request) return;
-      this.history = undefined;
+      if (of !== this.historyOf) this.history = undefined;
       const code = (error as { code?: string }).code;
-      this.fail(code === "bridge_unavailable" ? "no_bridge" : "failed", code === "bridge_unavailable" ? "" : error, () => void this.load());
-      return;
+      if (code === "bridge_unavailable") this.fail("no_bridge", "", () => void this.load());
+      else this.fail("failed", error, () => this.reopen());
     }
-    this.rebuild();
   }
 
   private fail(word: Word, error: unknown, again: () => void): void {
     const detail = typeof error === "string" ? error : ((error as { message?: string })?.message ?? String(error));
     this.problem = { word, detail };
     this.timer = setTimeout(again, RETRY_MS);
-    this.rebuild();
+    this.refresh();
   }
 
   private arrived(event: LiveEvent): void {
@@ -231,21 +241,21 @@ export class HistoryCard extends HTMLElement {
     for (const [series, samples] of Object.entries(event.samples)) {
       const rows = this.live.get(series) ?? [];
       appendLive(rows, samples);
+      if (rows.length > MOST_LIVE_ROWS) rows.splice(0, rows.length - MOST_LIVE_ROWS);
       this.live.set(series, rows);
+      this.heard.set(series, Date.now());
       most = Math.max(most, rows.length);
     }
-    if (this.window !== null) return;
-    if (most > LIVE_ROWS_BEFORE_RELOAD && this.history !== undefined) void this.load();
+    if (most > LIVE_ROWS_BEFORE_RELOAD && this.history !== undefined && this.problem === undefined && this.window === null) void this.load();
     else this.draw();
   }
 
+  /** Moves a live chart on. */
   private draw(): void {
-    if (this.frame !== 0) return;
+    if (this.frame !== 0 || this.window !== null) return;
     this.frame = requestAnimationFrame(() => {
       this.frame = 0;
-      if (this.plot === undefined) this.rebuild();
-      else this.plot.update(this.lines(), this.seconds());
-      this.legend();
+      if (this.isConnected) this.refresh();
     });
   }
 
@@ -268,10 +278,11 @@ export class HistoryCard extends HTMLElement {
       return {
         label: names[index]!,
         unit: unit ?? "",
-        colour: COLOURS[index]!,
+        look: look(index),
         data: line(
           this.history?.series[one.series] ?? [],
           this.history?.bucket_ms ?? 1000,
+          this.history?.end ?? Number.POSITIVE_INFINITY,
           this.window === null ? (this.live.get(one.series) ?? []) : [],
           converter(one.unit, unit),
         ),
@@ -279,36 +290,29 @@ export class HistoryCard extends HTMLElement {
     });
   }
 
-  private plotStyle(): PlotStyle {
-    const css = getComputedStyle(this);
-    const locale = this.current!.locale;
-    return {
-      text: css.getPropertyValue("--secondary-text-color").trim() || "#727272",
-      grid: css.getPropertyValue("--divider-color").trim() || "rgba(127,127,127,.25)",
-      timeZone: locale.time_zone === "server" ? this.current!.config.time_zone : Intl.DateTimeFormat().resolvedOptions().timeZone,
-      language: locale.language,
-      hour12: locale.time_format === "12" || (locale.time_format === "language" && /AM|PM/i.test(new Date().toLocaleTimeString(locale.language))),
-    };
-  }
-
   // What, when it changes, asks for a new chart.
   private lookNow(): string {
-    return JSON.stringify([this.plotStyle(), this.current!.language, this.series.map((one) => [one.series, one.display_unit])]);
+    return JSON.stringify([plotStyle(this, this.current!), this.current!.language, this.series.map((one) => [one.series, one.name, one.node_name, one.display_unit])]);
   }
 
-  private rebuild(): void {
+  /** Shows what there is now; the chart is made anew only where it must look different. */
+  private refresh(): void {
     if (this.shadowRoot === null || this.current === undefined || !this.isConnected) return;
     this.header();
     this.notice();
-    this.plot?.destroy();
-    this.plot = undefined;
-    const chart = this.piece<HTMLElement>("chart");
-    chart.replaceChildren();
-    chart.hidden = this.series.length === 0;
-    this.look = this.lookNow();
-    if (this.series.length > 0 && chart.clientWidth > 0) {
-      this.plot = new Plot(chart, this.lines(), this.seconds(), { width: chart.clientWidth, height: this.height() }, this.plotStyle(), {
-        zoomed: (start, end) => this.show({ start, end }),
+    const chart = this.piece("chart");
+    chart.hidden = this.series.length === 0 && this.problem !== undefined;
+    chart.setAttribute("aria-label", [this.titleText(), ...labels(this.series)].join(", "));
+    const now = this.lookNow();
+    if (this.look !== now) {
+      this.plot?.destroy();
+      this.plot = undefined;
+      this.look = now;
+    }
+    if (this.plot !== undefined) this.plot.update(this.lines(), this.seconds());
+    else if (this.series.length > 0 && chart.clientWidth > 0) {
+      this.plot = new Plot(chart, this.lines(), this.seconds(), { width: chart.clientWidth, height: this.height() }, plotStyle(this, this.current!), {
+        zoomed: (start, end) => this.zoom(start, end),
         hovered: (hover) => {
           this.hover = hover;
           this.legend();
@@ -323,83 +327,74 @@ export class HistoryCard extends HTMLElement {
   }
 
   private fit(): void {
-    const width = this.piece<HTMLElement>("chart").clientWidth;
-    if (this.plot === undefined) this.rebuild();
-    else if (width > 0) this.plot.resize(width, this.height());
+    const chart = this.piece("chart");
+    chart.style.minHeight = `${this.height()}px`; // what comes into it later moves nothing
+    if (this.plot === undefined) this.refresh();
+    else if (chart.clientWidth > 0) this.plot.resize(chart.clientWidth, this.height());
   }
 
-  private show(window: { start: number; end: number } | null): void {
+  private show(window: Window | null): void {
     this.window = window;
     this.hover = null;
+    this.header();
     void this.load();
   }
 
+  private zoom(start: number, end: number): void {
+    const more = Math.max(0, LEAST_ZOOM_MS - (end - start)) / 2;
+    this.show({ start: start - more, end: end + more });
+  }
+
+  private move(by: number): void {
+    const { start, end } = this.range();
+    const step = (end - start) * by;
+    this.show(end + step >= Date.now() ? null : { start: start + step, end: end + step });
+  }
+
+  private titleText(): string {
+    return this.config?.title || (this.config?.kettle === undefined ? undefined : this.series[0]?.kettle_name) || this.word("title");
+  }
+
   private header(): void {
-    const one = this.series[0];
-    this.piece("title").textContent = this.config?.title ?? (this.config?.kettle === undefined ? undefined : one?.kettle_name) ?? this.word("title");
-    const button = (text: string, pressed: boolean, action: () => void, label = text): HTMLButtonElement => {
-      const element = document.createElement("button");
-      element.textContent = text;
-      element.title = label;
-      element.setAttribute("aria-label", label);
-      element.setAttribute("aria-pressed", String(pressed));
-      element.addEventListener("click", action);
-      return element;
-    };
-    const move = (by: number): void => {
-      const { start, end } = this.range();
-      const step = (end - start) * by;
-      if (end + step >= Date.now()) this.show(null);
-      else this.show({ start: start + step, end: end + step });
-    };
-    this.piece("ranges").replaceChildren(
-      button("‹", false, () => move(-0.5), this.word("earlier")),
-      ...RANGES.map((hours) =>
-        button(this.word(`range_${hours}`), this.window === null && this.hours === hours, () => {
-          this.hours = hours;
-          this.show(null);
-        }),
-      ),
-      button("›", false, () => move(0.5), this.word("later")),
-      ...(this.window === null ? [] : [button(this.word("live"), false, () => this.show(null))]),
-    );
+    const title = this.piece("title");
+    title.hidden = this.config?.title === "";
+    title.textContent = this.titleText();
+    this.ranges!.show(words(this.current!.language), this.window === null ? this.hours : null);
   }
 
   private notice(): void {
-    const notice = this.piece<HTMLElement>("notice");
+    const notice = this.piece("notice");
     notice.hidden = this.problem === undefined;
-    notice.textContent = this.problem === undefined ? "" : `${this.word(this.problem.word)} ${this.problem.detail}`.trim();
+    const text = this.problem === undefined ? "" : `${this.word(this.problem.word)} ${this.problem.detail}`.trim();
+    if (notice.textContent !== text) notice.textContent = text;
   }
 
   private legend(): void {
     if (this.shadowRoot === null || this.current === undefined) return;
-    const language = this.current.locale.language;
     const names = labels(this.series);
     const items = this.series.map((one, index) => {
-      const unit = this.shownUnit(one);
-      const digits = decimals(unit);
-      const convert = converter(one.unit, unit);
-      const newest = this.window === null ? this.live.get(one.series)?.at(-1)?.[3] : undefined;
-      const value = this.hover === null ? (newest == null ? newest : convert(newest)) : this.hover.values[index];
-      const item = document.createElement("li");
-      const dot = document.createElement("i");
-      dot.style.background = COLOURS[index]!;
-      const text = document.createElement("b");
-      if (value === null) text.textContent = this.hover === null ? this.word("bad") : "–";
-      else if (value !== undefined) {
-        const number = value.toLocaleString(language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
-        text.textContent = `${number} ${unit ?? ""}`.trim();
-      }
-      item.append(dot, names[index]!, " ", text);
-      return item;
+      const { colour, border } = look(index);
+      return { name: names[index]!, colour, stroke: border, text: this.reading(one, index) };
     });
+    const at = this.hover === null ? "" : instant(this.hover.x, plotStyle(this, this.current));
+    showLegend(this.piece("legend"), items, at);
+  }
+
+  /** The value under the cursor, or the newest; in words where there is none. */
+  private reading(one: SeriesInfo, index: number): string {
+    const unit = this.shownUnit(one);
+    let value: number | null | undefined;
     if (this.hover !== null) {
-      const style = this.plotStyle();
-      const at = document.createElement("li");
-      at.className = "at";
-      at.textContent = new Date(this.hover.x).toLocaleString(language, { timeZone: style.timeZone, hour12: style.hour12 });
-      items.push(at);
+      value = this.hover.values[index];
+      if (value == null) return "–";
+    } else if (this.window !== null) return "";
+    else {
+      const newest = this.live.get(one.series)?.at(-1)?.[3];
+      if (newest === undefined) return "";
+      if (newest === null) return this.word("bad");
+      if (Date.now() - (this.heard.get(one.series) ?? 0) > GAP_MS) return this.word("silent");
+      value = converter(one.unit, unit)(newest);
     }
-    this.piece("legend").replaceChildren(...items);
+    return measured(value, unit, this.current!.locale.language);
   }
 }

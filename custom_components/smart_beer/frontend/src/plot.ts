@@ -1,7 +1,9 @@
 // Draws lines with uPlot: one y axis per unit, a band from min to max, gaps left open.
 
 import uPlot from "uplot";
+import type { Look } from "./colours";
 import { nearest } from "./plot-nearest";
+import type { PlotStyle } from "./plot-style";
 import { leastSpan } from "./units";
 
 const FONT = "12px Roboto, system-ui, sans-serif";
@@ -9,16 +11,8 @@ const FONT = "12px Roboto, system-ui, sans-serif";
 export interface PlotLine {
   label: string;
   unit: string;
-  colour: string;
+  look: Look;
   data: [number[], (number | null)[], (number | null)[], (number | null)[]];
-}
-
-export interface PlotStyle {
-  text: string;
-  grid: string;
-  timeZone: string;
-  language: string;
-  hour12: boolean;
 }
 
 /** What the cursor is over, per line; null where there is nothing near it. */
@@ -36,13 +30,13 @@ function axisTimes(style: PlotStyle): (u: uPlot, splits: number[], axis: number,
   const clock = new Intl.DateTimeFormat(style.language, { ...base, hour: "numeric", minute: "2-digit" });
   const seconds = new Intl.DateTimeFormat(style.language, { ...base, hour: "numeric", minute: "2-digit", second: "2-digit" });
   return (_u, splits, _axis, _space, increment) => {
-    let shown = "";
+    let shown = day.format(new Date()); // another day is named
     return splits.map((split) => {
       const at = new Date(split * 1000);
       const date = day.format(at);
       if (increment >= 86_400) return date;
       const time = (increment < 60 ? seconds : clock).format(at);
-      const first = shown !== "" && shown !== date;
+      const first = shown !== date;
       shown = date;
       return first ? `${time}\n${date}` : time;
     });
@@ -68,8 +62,8 @@ export class Plot {
     const bands: uPlot.Band[] = [];
     for (const line of lines) {
       const edge: uPlot.Series = { scale: line.unit, stroke: "transparent", width: 0, points: { show: false } };
-      bands.push({ series: [series.length, series.length + 1], fill: `color-mix(in srgb, ${line.colour} 22%, transparent)` });
-      series.push(edge, edge, { label: line.label, scale: line.unit, stroke: line.colour, width: 2, points: { size: 4 } });
+      bands.push({ series: [series.length, series.length + 1], fill: `color-mix(in srgb, ${line.look.colour} 22%, transparent)` });
+      series.push(edge, edge, { label: line.label, scale: line.unit, stroke: line.look.colour, dash: line.look.dash, width: 2, points: { size: 4, show: true, filter: lonely } });
     }
     this.chart = new uPlot(
       {
@@ -144,6 +138,21 @@ export class Plot {
     });
     return { x: x * 1000, values };
   }
+}
+
+// A value between two gaps is no line: it is drawn as a point, and no other is.
+function lonely(u: uPlot, series: number): number[] {
+  const found: number[] = [];
+  let before: number | null = null;
+  let candidate = -1;
+  u.data[series]!.forEach((value, index) => {
+    if (value === undefined) return; // another line's instant
+    if (value === null && candidate >= 0) found.push(candidate);
+    candidate = value !== null && before === null ? index : -1;
+    before = value;
+  });
+  if (candidate >= 0) found.push(candidate);
+  return found;
 }
 
 // A flat line is not a mountain range: at least `least` is shown, and some air around.

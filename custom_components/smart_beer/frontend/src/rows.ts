@@ -32,10 +32,14 @@ export function dropBefore(rows: Row[], from: number): Row[] {
   return first < 0 ? [] : rows.slice(first);
 }
 
-/** One line of [x in seconds][max][min][mean]: history at the middle of its buckets, then what is newer from live. */
+/**
+ * One line of [x in seconds][max][min][mean]: history at the middle of its buckets, then what is newer
+ * from live. The last bucket ends where the question did (`end`), so that live goes on from its middle.
+ */
 export function line(
   history: readonly Row[],
   bucketMs: number,
+  end: number,
   live: readonly Row[],
   convert: (value: number) => number,
 ): [number[], (number | null)[], (number | null)[], (number | null)[]] {
@@ -49,13 +53,14 @@ export function line(
     max.push(row[2] === null ? null : convert(row[2]));
     mean.push(row[3] === null ? null : convert(row[3]));
   };
+  let drawn = Number.NEGATIVE_INFINITY;
   let covered = Number.NEGATIVE_INFINITY;
-  const middle = bucketMs > 1000 ? bucketMs / 2 : 0;
   for (const row of history) {
-    put(row[0] + middle, row);
-    covered = row[0] + bucketMs;
+    covered = Math.max(row[0], Math.min(row[0] + bucketMs, end));
+    drawn = bucketMs > 1000 ? (row[0] + covered) / 2 : row[0];
+    put(drawn, row);
   }
-  const newer = live.filter((row) => row[0] >= covered);
+  const newer = live.filter((row) => row[0] > drawn);
   const last = history.at(-1);
   if (last !== undefined && last[3] !== null && newer[0] !== undefined && newer[0][0] - covered > GAP_MS) {
     put(covered, [covered, null, null, null]);

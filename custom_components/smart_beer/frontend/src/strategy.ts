@@ -47,7 +47,7 @@ function kettleSection(hass: Hass, vessel: Vessel, hours: number, kinds: string[
     cards: [
       { type: "heading", heading: owner?.name_by_user ?? vessel.name, icon: vessel.kinds.has("co2") ? "mdi:barrel" : "mdi:pot-steam" },
       ...entities(hass, owner, keys).map(tile),
-      { type: "custom:smart-beer-history-card", kettle: vessel.id, kinds, hours },
+      { type: "custom:smart-beer-history-card", title: "", kettle: vessel.id, kinds, hours },
     ],
   };
 }
@@ -60,7 +60,7 @@ function nodeSection(hass: Hass, id: string, name: string): Card {
     cards: [
       { type: "heading", heading: owner?.name_by_user ?? name, icon: "mdi:raspberry-pi" },
       ...own.map(tile),
-      { type: "custom:smart-beer-history-card", node: id, hours: 24 },
+      { type: "custom:smart-beer-history-card", title: "", node: id, hours: 24 },
     ],
   };
 }

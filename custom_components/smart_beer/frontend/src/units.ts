@@ -45,3 +45,10 @@ export function decimals(unit: string | null): number {
   if (unit === "Pa" || unit === "hPa" || unit === "mbar") return 0;
   return 1;
 }
+
+/** `66.2 °C`, as the language writes numbers. */
+export function measured(value: number, unit: string | null, language: string): string {
+  const digits = decimals(unit);
+  const number = value.toLocaleString(language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return `${number} ${unit ?? ""}`.trim();
+}

@@ -29,21 +29,28 @@ test("fifteen seconds exactly do not", () => {
 test("a bad reading is a hole, never a number", () => {
   const rows: Row[] = [];
   appendLive(rows, [[1000, 20, "ok"], [2000, null, "bad:empty"], [3000, 20, "ok"]]);
-  assert.deepEqual(line([], 1000, rows, same)[3], [20, null, 20]);
+  assert.deepEqual(line([], 1000, Infinity, rows, same)[3], [20, null, 20]);
 });
 
 test("history ends where live goes on, without doubling an instant", () => {
   const history: Row[] = [[0, 19, 21, 20], [10_000, 20, 22, 21]];
   const live: Row[] = [[19_000, 22, 22, 22], [20_000, 23, 23, 23], [21_000, 24, 24, 24]];
-  const [xs, max, min, mean] = line(history, 10_000, live, same);
-  assert.deepEqual(xs, [5, 15, 20, 21]);
-  assert.deepEqual(mean, [20, 21, 23, 24]);
+  const [xs, max, min, mean] = line(history, 10_000, 20_000, live, same);
+  assert.deepEqual(xs, [5, 15, 19, 20, 21]);
+  assert.deepEqual(mean, [20, 21, 22, 23, 24]);
   assert.deepEqual(max.slice(0, 2), [21, 22]);
   assert.deepEqual(min.slice(0, 2), [19, 20]);
 });
 
+test("the last bucket of a long range does not hide what arrives while it fills", () => {
+  const live: Row[] = [[100_000, 20, 20, 20], [101_000, 21, 21, 21], [102_000, 22, 22, 22]];
+  const [xs, , , mean] = line([[0, 19, 21, 20]], 3_600_000, 100_500, live, same);
+  assert.deepEqual(xs, [50.25, 100, 101, 102]);
+  assert.deepEqual(mean, [20, 20, 21, 22]);
+});
+
 test("time between stored history and live that nobody covers is a gap", () => {
-  const mean = line([[0, 1, 1, 1]], 1000, [[60_000, 2, 2, 2]], same)[3];
+  const mean = line([[0, 1, 1, 1]], 1000, 1000, [[60_000, 2, 2, 2]], same)[3];
   assert.deepEqual(mean, [1, null, 2]);
 });
 

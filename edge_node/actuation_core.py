@@ -1,0 +1,364 @@
+"""What a node wants of its outputs, and what they get: leases, controllers and supervisor joined.
+
+Nothing here is for two threads at once: whoever calls holds `lock`, which is that of the leases.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from edge_node import actuation_rules
+from edge_node.lease_store import LeaseStore
+from edge_node.leases import Leases
+from edge_node.loop import AUTO, AUTOTUNE, Loop
+from edge_node.safety.process_value import MAX_AGE_MS
+from edge_node.safety.rules import Inputs as Question
+from edge_node.safety.rules import ProbeValue, Reference, Trip, Verdict, Wish
+from edge_node.safety.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from edge_node.commands import ControllerOrder
+    from edge_node.config import NodeConfig
+    from edge_node.config_outputs import ActuatorConfig, ControllerConfig
+    from edge_node.hardware.outputs import Inputs, Outputs
+    from edge_node.model import Reading
+    from edge_node.sampler import Tick
+
+LOGGER = logging.getLogger(__name__)
+
+# What a person has to look at first; it does not come back by itself when that is cleared.
+_BARRED: Final = frozenset({"latched", "safe", "stop"})
+# What keeps an output from what was decided, where no permit does.
+OUTPUT_FAILED: Final = "output_failed"
+
+
+class Core:
+    """The outputs of one node, without a thread; `wake` is called when a lease began or ended.
+
+    `outputs` are open and at their safe level; `latches` None: they could not be read.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        *,
+        boot_id: str,
+        mono_ms: Callable[[], int],
+        outputs: Outputs,
+        inputs: Inputs,
+        latches: Iterable[Trip] | None,
+        wake: Callable[[], None],
+    ) -> None:
+        self.config = config
+        self.actuators = {actuator.id: actuator for actuator in config.actuators}
+        self.loops = {c.id: self._loop(c) for c in config.controllers}
+        self._mono_ms = mono_ms
+        self._outputs = outputs
+        self._inputs = inputs
+        self._wake = wake
+        self._supervisor = Supervisor(
+            actuation_rules.output_rules(config),
+            actuation_rules.kettle_rules(config),
+            config.breakers,
+            latches,
+        )
+        self.leases = Leases(
+            node_id=config.node_id,
+            boot_id=boot_id,
+            mono_ms=mono_ms,
+            groups={kettle.kettle_id: kettle.group for kettle in config.kettles},
+            store=LeaseStore(config.data_dir),
+            ended=self._ended,
+            referred=self.refer,
+        )
+        self.lock = self.leases.lock
+        self._wishes: dict[str, Wish] = {}
+        self._reference: dict[str, Reference | None] = {}
+        self._newest: dict[str, tuple[int, Reading]] = {}
+        self._lapsed: set[str] = set()
+        self._override: set[str] = set()
+        self._contacts: dict[str, bool | None] = {}
+        self._verdict: Verdict | None = None
+        self._last_now = 0
+
+    @property
+    def latches(self) -> frozenset[Trip]:
+        """What must be on disk."""
+        return self._supervisor.latches
+
+    def observe(self, tick: Tick) -> None:
+        """Take one tick's readings; from any thread."""
+        for channel_id, reading in tick.readings.items():
+            self._newest[channel_id] = (tick.mono, reading)
+
+    def refer(self, kettle_id: str, reference: Mapping[str, Any], mono_ms: int) -> None:
+        """Take what the holder says of the kettle's other probes; `lock` is held."""
+        self._reference[kettle_id] = Reference(
+            reference["value"], mono_ms, tuple(reference["probes"])
+        )
+
+    def _ended(self, kettle_id: str) -> None:
+        """A lease began or ended: what it had asked for is cleared, not masked; `lock` is held."""
+        self._lapsed.add(kettle_id)
+        self._reference[kettle_id] = None
+        for loop in self.loops.values():
+            if loop.config.kettle_id == kettle_id and not self._holds(loop):
+                loop.off()
+        for output_id in list(self._wishes):
+            if self.kettle_of(output_id) == kettle_id and not self._held(output_id):
+                del self._wishes[output_id]
+        self._wake()
+
+    def _holds(self, loop: Loop) -> bool:
+        """Whether the loop goes on without a lease, for the time that its outputs allow."""
+        return loop.mode == AUTO and any(
+            self.actuators[name].hold_ms is not None for name in loop.outputs
+        )
+
+    def _held(self, output_id: str) -> bool:
+        loop = self.loop_of(output_id)
+        held = self.actuators[output_id].hold_ms is not None
+        return held and loop is not None and self._holds(loop)
+
+    def evaluate(self, *, regulate: bool) -> int:
+        """Ask the supervisor and write what it says; the moment it was asked for."""
+        # No two looks at the same millisecond, so that a wish is never as old as a lapse.
+        now = self._last_now = max(self._mono_ms(), self._last_now + 1)
+        self._contacts = self._inputs.read(self._mono_ms())
+        self._press(now)
+        if regulate:
+            self._regulate(now)
+        verdict = self._verdict = self._supervisor.tick(self._question(now))
+        self._lapsed.clear()
+        for output_id, decision in verdict.outputs.items():
+            self._outputs[output_id].write(decision.actual, self._mono_ms())
+        for output_id in verdict.cleared:
+            self._wishes.pop(output_id, None)
+        for output_id, decision in verdict.outputs.items():
+            if decision.limited_by in _BARRED:
+                self._give_up(output_id)
+        for trip in verdict.tripped:
+            LOGGER.error("Tripped, kettle %s, %s: %s", trip.kettle_id, trip.name, trip.text)
+        return now
+
+    def _give_up(self, output_id: str) -> None:
+        """What a latch or the stop has switched off stays off when that is cleared."""
+        self._wishes.pop(output_id, None)
+        loop = self.loop_of(output_id)
+        if loop is not None:
+            loop.off()
+            for name in loop.outputs:
+                self._wishes.pop(name, None)
+
+    def _press(self, now: int) -> None:
+        """The override button gives the kettles to whoever stands there, or back."""
+        if self._contacts.pop("override", False):
+            given = any(self.leases.override_ms(k) for k in self.leases)
+            if given:
+                self.leases.override(0)
+            else:
+                self.leases.override()
+            LOGGER.warning(
+                "The override button: this node is %s", "given back" if given else "taken"
+            )
+        for kettle_id in self.leases:
+            if not self.leases.override_ms(kettle_id):
+                self._override.discard(kettle_id)
+            elif kettle_id not in self._override:
+                self._override.add(kettle_id)
+                self._resume(kettle_id, now + 1)
+
+    def _resume(self, kettle_id: str, given_ms: int) -> None:
+        """Nobody can command meanwhile, so the controllers go on at the setpoints they had."""
+        for loop in self.loops.values():
+            if loop.config.kettle_id != kettle_id or loop.setpoint is None:
+                continue
+            loop.set(AUTO, given_ms, setpoint=None, power=None)
+            for name in loop.outputs:
+                for needed in self.actuators[name].requires:
+                    self._wishes[needed] = Wish(100.0, None, "controller", given_ms)
+
+    def _regulate(self, now: int) -> None:
+        for loop in self.loops.values():
+            wanted = loop.step(
+                now,
+                process=self._process(loop.config.kettle_id, now),
+                inner=self._inner(loop.config.inner_probe, now),
+                achieved={name: self._level(name) for name in loop.outputs},
+            )
+            for output_id, power in wanted.items():
+                self._wishes[output_id] = Wish(power, None, "controller", loop.given_ms)
+            if not wanted:
+                for output_id in loop.outputs:
+                    wish = self._wishes.get(output_id)
+                    if wish is not None and wish.source == "controller":
+                        del self._wishes[output_id]
+
+    def _question(self, now: int) -> Question:
+        interlocks = {one.id: self._contacts.get(one.id) for one in self.config.interlocks}
+        return Question(
+            now=now,
+            desired=dict(self._wishes),
+            leases={k: self.leases.holder(k) is not None for k in self.leases},
+            own={k.kettle_id: self._own(k.kettle_id) for k in self.config.kettles},
+            reference=dict(self._reference),
+            interlocks=interlocks,
+            stop_pressed=self._contacts.get("stop") if "stop" in self.config.buttons else False,
+            override={k: self.leases.override_ms(k) > 0 for k in self.leases},
+            feedback={output_id: output.level() for output_id, output in self._outputs.items()},
+            lapsed=frozenset(self._lapsed),
+        )
+
+    def _own(self, kettle_id: str) -> tuple[ProbeValue, ...]:
+        found = []
+        for channel in self.config.channels:
+            newest = self._newest.get(channel.id)
+            if channel.kettle_id == kettle_id and channel.kind == "temperature" and newest:
+                mono, reading = newest
+                series = f"{self.config.node_id}/{channel.id}"
+                process = channel.role == "process"
+                found.append(ProbeValue(reading.value, reading.quality, mono, series, process))
+        return tuple(found)
+
+    def _process(self, kettle_id: str, now: int) -> float | None:
+        value = self._verdict.process.get(kettle_id) if self._verdict is not None else None
+        return value.value if value is not None and now - value.mono_ms <= MAX_AGE_MS else None
+
+    def _inner(self, channel_id: str | None, now: int) -> float | None:
+        newest = self._newest.get(channel_id or "")
+        if newest is None or newest[1].quality != "ok" or now - newest[0] > MAX_AGE_MS:
+            return None
+        return newest[1].value
+
+    def _level(self, output_id: str) -> float:
+        decision = self._verdict.outputs.get(output_id) if self._verdict is not None else None
+        return 0.0 if decision is None else decision.actual
+
+    # Commands.
+
+    def wish(self, output_id: str, power: float, for_ms: int | None) -> None:
+        """Give an output to whoever commands it directly: its controller goes off."""
+        loop = self.loop_of(output_id)
+        if loop is not None and loop.active:
+            loop.off()
+            for name in loop.outputs:
+                self._wishes.pop(name, None)
+        now = self._now()
+        until = None if for_ms is None else now + for_ms
+        self._wishes[output_id] = Wish(power, until, "command", now)
+
+    def regulate_by(self, controller_id: str, order: ControllerOrder) -> None:
+        """Give a controller its order, which has passed every check; its outputs are its own."""
+        loop, now = self.loops[controller_id], self._now()
+        for name in loop.outputs:
+            self._wishes.pop(name, None)
+        if order.setpoint is not None:
+            loop.setpoint = order.setpoint
+        if order.mode is not None:
+            loop.set(order.mode, now, setpoint=order.setpoint, power=order.power)
+        match order.autotune:
+            case "start":
+                loop.start_autotune(now)
+            case "stop":
+                loop.stop_autotune()
+            case "apply":
+                loop.apply_autotune()
+
+    def _now(self) -> int:
+        """The moment that the next look will be at, or a little earlier."""
+        return max(self._mono_ms(), self._last_now + 1)
+
+    def safe(self, kettle_id: str | None) -> list[str]:
+        """Latch a kettle, or all if none or an unknown one is named; those that it was for."""
+        self._supervisor.safe(kettle_id)
+        kettles = [k.kettle_id for k in self.config.kettles]
+        named = [name for name in kettles if name == kettle_id] or kettles
+        for actuator in self.actuators.values():
+            if actuator.kind == "heater" and self.kettle_of(actuator.id) in named:
+                self._give_up(actuator.id)
+        return named
+
+    def clear(self, kettle_id: str, latch: str) -> str | None:
+        """Clear a latch whose cause is gone, or say why it stays."""
+        refused = self._supervisor.clear(kettle_id, latch, self._question(self._now()))
+        return None if refused is None else refused.reason
+
+    def latch_names(self, output_id: str) -> list[str]:
+        """The latches that keep this output off."""
+        return self._names(self.kettle_of(output_id), self.actuators[output_id])
+
+    def has_latch(self, kettle_id: str, latch: str) -> bool:
+        """Whether this latch is set."""
+        return any((t.kettle_id, t.name) == (kettle_id, latch) for t in self._supervisor.latches)
+
+    def _names(self, kettle_id: str, actuator: ActuatorConfig) -> list[str]:
+        shared = {kettle_id}
+        if actuator.contactor is not None:
+            shared |= {
+                self.kettle_of(a.id)
+                for a in self.actuators.values()
+                if a.contactor == actuator.contactor
+            }
+        names = [t.name for t in self._supervisor.latches if t.kettle_id in shared]
+        return names if actuator.kind == "heater" else [n for n in names if n == "stop_pressed"]
+
+    # What is shown.
+
+    def outliers(self) -> frozenset[str]:
+        """The own probes that are proven wrong, as series."""
+        verdict = self._verdict
+        return frozenset[str]().union(*verdict.outliers.values()) if verdict else frozenset()
+
+    def loop_of(self, output_id: str) -> Loop | None:
+        """The controller that drives an output."""
+        return next((loop for loop in self.loops.values() if output_id in loop.outputs), None)
+
+    def kettle_of(self, output_id: str) -> str:
+        """The kettle whose lease and latches an output obeys."""
+        return actuation_rules.kettle_of(self.config, self.actuators[output_id])
+
+    def contacts(self) -> dict[str, Any]:
+        """Interlocks (closed, open, or unknown) and whether the stop is pressed."""
+        return {
+            "interlocks": {one.id: self._contacts.get(one.id) for one in self.config.interlocks},
+            "stop": self._contacts.get("stop"),
+        }
+
+    def output_state(self, output_id: str) -> dict[str, Any]:
+        """`desired`, `actual` and `limited_by` as `/v1/state` shows them."""
+        decision = self._verdict.outputs.get(output_id) if self._verdict is not None else None
+        desired, limit = (
+            (0.0, None) if decision is None else (decision.desired, decision.limited_by)
+        )
+        actual = self._outputs[output_id].level()
+        if decision is not None and actual != decision.actual and limit is None:
+            limit = OUTPUT_FAILED
+        if self.actuators[output_id].control == "switch":
+            return {"desired": desired > 0, "actual": actual > 0, "limited_by": limit}
+        return {"desired": desired, "actual": actual, "limited_by": limit}
+
+    def values(self) -> dict[str, float | None]:
+        """The value of every channel of the node's own now."""
+        values: dict[str, float | None] = {
+            output_id: output.level() for output_id, output in self._outputs.items()
+        }
+        for loop in self.loops.values():
+            regulates = loop.mode in {AUTO, AUTOTUNE}
+            values[f"{loop.config.id}_setpoint"] = loop.setpoint if regulates else None
+        for kettle_id in {self.kettle_of(output_id) for output_id in self.actuators}:
+            count = sum(trip.kettle_id == kettle_id for trip in self._supervisor.latches)
+            values[f"{kettle_id}_alarms"] = float(count)
+        return values
+
+    def _loop(self, controller: ControllerConfig) -> Loop:
+        kettle = next(k for k in self.config.kettles if k.kettle_id == controller.kettle_id)
+        heater = self.actuators.get(controller.heater or "")
+        return Loop(
+            controller,
+            volume_l=kettle.safety.volume_l,
+            element_w=heater.power_w if heater is not None else 1.0,
+            window_s=heater.window_ms / 1000 if heater is not None else 5.0,
+        )

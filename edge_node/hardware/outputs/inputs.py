@@ -1,0 +1,171 @@
+"""The contacts of a node: interlocks, the stop, and the buttons for override and pairing."""
+
+import logging
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+from edge_node.hardware.outputs.debounce import Debounce, Hold
+from edge_node.hardware.outputs.gpio import GpioInput, pin_factory
+from edge_node.hardware.outputs.group import boottime_ms
+from edge_node.hardware.outputs.pin import InputPin, PinError
+from edge_node.hardware.outputs.simulated import ContactFile
+from edge_node.hardware.outputs.spec import InputSpec, read_specs
+
+_LOGGER = logging.getLogger(__name__)
+
+SETTLE_MS: Final = 60  # longer than a switch bounces, far shorter than a tick
+HOLD_MS: Final = 3000
+STALE_MS: Final = 1000  # a reading older than this says nothing
+_SAMPLE_S: Final = 0.02
+_JOIN_S: Final = 5
+
+
+class _Contact:
+    """One input: its pin once it could be opened, and what it is known to be."""
+
+    def __init__(self, spec: InputSpec) -> None:
+        self.spec = spec
+        self.pin: InputPin | None = None
+        self.problem: str | None = None
+        self._debounce = Debounce(SETTLE_MS)
+        self._hold = Hold(HOLD_MS)
+        self.held = False
+
+    @property
+    def closed(self) -> bool | None:
+        return self._debounce.state
+
+    def sample(self, now_ms: int) -> None:
+        raw = None
+        if self.pin is not None:
+            try:
+                raw = self.pin.closed()
+            except Exception as err:  # noqa: BLE001  # a driver may throw anything; it is unknown
+                self.note(err)
+            else:
+                self.problem = None
+        closed = self._debounce.step(now_ms, raw)
+        if self._hold.step(now_ms, closed):
+            self.held = True
+
+    def note(self, err: Exception) -> None:
+        if self.problem is None:
+            _LOGGER.error("Input %s cannot be read: %s", self.spec.id, err)
+        self.problem = str(err)
+
+
+class Inputs:
+    """All contacts, looked at in a thread of their own; `start` returns once they are known.
+
+    What cannot be read, or has not been for STALE_MS, is unknown: an interlock is None, and the
+    stop counts as pressed. `release` ends what the pins share.
+    """
+
+    def __init__(self, pins: dict[InputSpec, InputPin | PinError], factory: Any = None) -> None:  # noqa: ANN401  # gpiozero's
+        self._factory = factory
+        self._contacts: list[_Contact] = []
+        for spec, pin in pins.items():
+            contact = _Contact(spec)
+            if isinstance(pin, PinError):
+                contact.note(pin)
+            else:
+                contact.pin = pin
+            self._contacts.append(contact)
+        self._lock = threading.Lock()
+        self._sampled_ms: int | None = None
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Look at the contacts until they have settled (or cannot), then go on in a thread."""
+        self._stopping.clear()
+        began = boottime_ms()
+        while boottime_ms() - began <= SETTLE_MS + 2 * round(_SAMPLE_S * 1000):
+            self.sample(boottime_ms())
+            self._stopping.wait(_SAMPLE_S)
+        self._thread = threading.Thread(target=self._run, name="inputs", daemon=True)
+        self._thread.start()
+
+    def sample(self, now_ms: int) -> None:
+        """One look at every contact; `now_ms` on CLOCK_BOOTTIME."""
+        with self._lock:
+            for contact in self._contacts:
+                contact.sample(now_ms)
+            self._sampled_ms = now_ms
+
+    def read(self, now_ms: int | None = None) -> dict[str, bool | None]:
+        """Interlocks by id: closed, open or unknown (None); `stop`: pressed (an open wire is).
+
+        `override`, `pairing`: True once after the button was held for three seconds. Only what is
+        configured is there.
+        """
+        now_ms = boottime_ms() if now_ms is None else now_ms
+        found: dict[str, bool | None] = {}
+        with self._lock:
+            stale = self._sampled_ms is None or now_ms - self._sampled_ms > STALE_MS
+            for contact in self._contacts:
+                closed = None if stale else contact.closed
+                match contact.spec.role:
+                    case "stop":
+                        found[contact.spec.id] = closed is not True
+                    case "interlock":
+                        found[contact.spec.id] = closed
+                    case _:
+                        found[contact.spec.id], contact.held = contact.held, False
+        return found
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Why an input cannot be read, by its id."""
+        with self._lock:
+            return {c.spec.id: c.problem for c in self._contacts if c.problem is not None}
+
+    def close(self) -> None:
+        """End the thread and let go of the pins."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(_JOIN_S)
+            self._thread = None
+        for contact in self._contacts:
+            if contact.pin is not None:
+                try:
+                    contact.pin.close()
+                except PinError as err:
+                    contact.note(err)
+        if self._factory is not None:
+            self._factory.close()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(_SAMPLE_S):
+            try:
+                self.sample(boottime_ms())
+            except Exception:
+                _LOGGER.exception("Looking at the inputs failed")
+
+
+def open_inputs(path: Path) -> Inputs:
+    """The contacts of the configuration file `path`; one that cannot be opened stays unknown."""
+    return open_input_specs(read_specs(path).inputs)
+
+
+def open_input_specs(specs: tuple[InputSpec, ...], factory: Any = None) -> Inputs:  # noqa: ANN401  # gpiozero's
+    """The same for these inputs; `factory` of pins instead of gpiozero's on lgpio."""
+    own = factory is None
+    pins: dict[InputSpec, InputPin | PinError] = {}
+    for spec in specs:
+        try:
+            if spec.driver == "gpio" and factory is None:
+                factory = pin_factory()
+            pins[spec] = _open(spec, factory)
+        except PinError as err:
+            pins[spec] = err
+    return Inputs(pins, factory if own else None)
+
+
+def _open(spec: InputSpec, factory: Any) -> InputPin:  # noqa: ANN401  # as above
+    if spec.driver == "simulated":
+        assert spec.file is not None
+        return ContactFile(spec.file)
+    assert spec.pin is not None
+    return GpioInput(factory, spec.pin, closed_low=spec.closed_low)

@@ -1,0 +1,1 @@
+"""Weakenings that the tests must catch, a list for each part."""

@@ -1,0 +1,177 @@
+"""A simulated brewery of real processes, with a stranger's client that has its tokens."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_node.hardware.outputs.simulated import read_level
+from tests.edge_node.plain_client import PlainClient
+
+LIMIT_S = 90.0
+KETTLE = "mash-tun"
+HEATER = "heater"
+
+
+def wait_until(condition: Callable[[], Any], what: str, limit_s: float = LIMIT_S) -> Any:
+    deadline = time.monotonic() + limit_s
+    while True:
+        with contextlib.suppress(OSError):
+            if found := condition():
+                return found
+        assert time.monotonic() < deadline, f"not within {limit_s} s: {what}"
+        time.sleep(0.05)
+
+
+class Renewer(threading.Thread):
+    """Renews every two seconds, as a server does, until told not to."""
+
+    def __init__(self, client: PlainClient, more: Callable[[], dict[str, Any]]) -> None:
+        super().__init__(daemon=True)
+        self._client, self._more = client, more
+        self._end = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        while not self._end.is_set():
+            with contextlib.suppress(OSError):
+                self._client.renew(**self._more())
+            self._end.wait(2)
+
+    def stop(self) -> None:
+        self._end.set()
+        self.join(LIMIT_S)
+
+
+@dataclass
+class Brewery:
+    """One simulation, its first node and what a test may do to it."""
+
+    state: Path
+    process: subprocess.Popen[str]
+    line: dict[str, Any]
+    renewers: list[Renewer] = field(default_factory=list)
+
+    @property
+    def node_id(self) -> str:
+        return str(self.line["nodes"][0]["node_id"])
+
+    @property
+    def data(self) -> Path:
+        return self.state / "nodes" / self.node_id / "data"
+
+    @property
+    def pid(self) -> int:
+        """Of the first node as it runs now."""
+        return int((self.data / "run.lock").read_text() or 0)
+
+    def client(self, number: int = 0, server: str = "server-a") -> PlainClient:
+        node = self.line["nodes"][number]
+        token = self.line["clients"][0]["tokens"][node["node_id"]]
+        return PlainClient(node["url"], token, node["fingerprint"], server=server)
+
+    def level(self, output: str = HEATER) -> float:
+        """What the pin of an output is now: 0 or 100."""
+        level = read_level(self.state / "outputs" / self.node_id / output)
+        assert level is not None
+        return level
+
+    def faults(self, **kinds: str) -> None:
+        """Exactly these faults, by channel or output of the first node."""
+        content = {f"{self.node_id}/{name}": kind for name, kind in kinds.items()}
+        path = self.state / "faults.json"
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps(content))
+        fresh.replace(path)
+
+    def keep_renewing(
+        self, client: PlainClient, more: Callable[[], dict[str, Any]] = dict
+    ) -> Renewer:
+        client.get(f"/v1/lease?kettle_id={client.kettle}")
+        renewer = Renewer(client, more)
+        self.renewers.append(renewer)
+        return renewer
+
+    def heat(self, client: PlainClient) -> None:
+        """Take the lease and have the element on, seen at its pin."""
+        client.acquire()
+        wait_until(lambda: client.switch(HEATER, True)[1].get("actual") == 100, "it may heat")
+        wait_until(lambda: self.level() == 100, "the pin is on")
+
+    def temperature(self, client: PlainClient) -> float:
+        value = client.state()["channels"]["temperature"]["value"]
+        assert value is not None
+        return float(value)
+
+    def calm(self) -> None:
+        """As at first: nobody renews, nothing is wrong, no latch, no lease."""
+        for renewer in self.renewers:
+            renewer.stop()
+        self.renewers.clear()
+        self.faults()
+
+
+@contextlib.contextmanager
+def simulation(state: Path, *arguments: str) -> Iterator[Brewery]:
+    with (state.parent / "log").open("a") as log:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "edge_node", "simulate", "--kettle", KETTLE),
+                *("--clients", "1", "--state", str(state), "--json", *arguments),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    brewery = None
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, (state.parent / "log").read_text()
+        brewery = Brewery(state, process, json.loads(line))
+        client = brewery.client()
+        wait_until(
+            lambda: client.state()["channels"]["temperature"]["value"] is not None, "a reading"
+        )
+        yield brewery
+    finally:
+        if brewery is not None:
+            for renewer in brewery.renewers:
+                renewer.stop()
+            with contextlib.suppress(OSError, ValueError):
+                os.kill(brewery.pid, signal.SIGCONT)
+        process.terminate()
+        process.wait(LIMIT_S)
+
+
+@pytest.fixture
+def brewery(tmp_path: Path) -> Iterator[Brewery]:
+    """A mash tun at 60 °C with one node."""
+    with simulation(tmp_path / "state", "--temperature", f"{KETTLE}=60") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brewery]:
+    """The same for all tests of a module: each takes the lease anew."""
+    state = tmp_path_factory.mktemp("brewery") / "state"
+    with simulation(state, "--temperature", f"{KETTLE}=60") as running:
+        yield running
+
+
+@pytest.fixture
+def calm(shared: Brewery) -> Iterator[Brewery]:
+    """The shared brewery with nothing wrong."""
+    yield shared
+    shared.calm()
+    wait_until(lambda: shared.level() == 0, "off when nobody renews")

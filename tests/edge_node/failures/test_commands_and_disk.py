@@ -1,0 +1,138 @@
+"""Duplicates, replays, a full disk, a lost probe: on a real node that is heating."""
+
+import time
+import uuid
+from typing import Any
+
+import pytest
+
+from tests.edge_node.failures.conftest import HEATER, Brewery, wait_until
+from tests.edge_node.plain_client import PlainClient
+
+SLACK_S = 3.0
+
+
+def put(client: PlainClient, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    return client.call("PUT", f"/v1/actuators/{HEATER}", body)
+
+
+@pytest.mark.slow
+def test_a_duplicate_is_answered_the_same_and_obeyed_once(calm: Brewery) -> None:
+    client = calm.client()
+    calm.heat(client)
+    on = {**client.header(), "state": True, "max_on_s": 600}
+    status, first = put(client, on)
+    assert (status, first["actual"]) == (200, 100)
+    assert client.switch(HEATER, False)[1]["actual"] == 0
+    status, again = put(client, on)
+    same = ("desired", "actual", "limited_by", "seq")
+    assert status == 200
+    assert [again[key] for key in same] == [first[key] for key in same]
+    assert calm.level() == 0
+    # Another command with a number that was used up.
+    status, content = put(client, {**on, "cmd_id": uuid.uuid4().hex})
+    assert (status, content["error"]["code"]) == (409, "stale_seq")
+    assert calm.level() == 0
+
+
+@pytest.mark.slow
+def test_replays_of_another_epoch_and_of_another_time_do_nothing(calm: Brewery) -> None:
+    client = calm.client()
+    calm.heat(client)
+    assert client.switch(HEATER, False)[1]["actual"] == 0
+    late = {**client.header(), "state": True, "max_on_s": 600}
+    late["not_after_ms"] = client.stamp["mono_ms"] - 1
+    status, content = put(client, late)
+    assert (status, content["error"]["code"]) == (410, "expired")
+
+    fresh = {**client.header(), "state": True, "max_on_s": 600}
+    fresh["not_after_ms"] += 60_000
+    client.lease("release")
+    status, content = put(client, fresh)
+    assert (status, content["error"]["code"]) == (403, "not_leader")
+    client.acquire()
+    status, content = put(client, fresh)
+    assert (status, content["error"]["code"]) == (403, "not_leader")
+    assert calm.level() == 0
+
+
+@pytest.mark.slow
+def test_release_switches_off_at_once(calm: Brewery) -> None:
+    client = calm.client()
+    calm.heat(client)
+    client.lease("release")
+    released = time.monotonic()
+    wait_until(lambda: calm.level() == 0, "off after the release")
+    assert time.monotonic() - released <= 0.5 + SLACK_S
+
+
+@pytest.mark.slow
+def test_a_full_disk_grants_nothing_new_and_renews_what_is_held(calm: Brewery) -> None:
+    client = calm.client()
+    calm.heat(client)
+    leases = calm.data / "leases"
+    aside = leases.with_name("aside")
+    leases.rename(aside)
+    leases.write_text("no folder: nothing can be written here")
+    try:
+        for _ in range(3):
+            assert client.renew()[0] == 200
+        assert calm.level() == 100
+        higher = {**client.who, "epoch": client.who["epoch"] + 1}
+        status, content = client.call(
+            "POST",
+            "/v1/lease/acquire",
+            {"kettle_id": client.kettle, **higher, "echo": client.stamp},
+        )
+        assert (status, content["error"]["code"]) == (503, "cannot_store")
+        assert client.renew()[0] == 200
+    finally:
+        leases.unlink()
+        aside.rename(leases)
+
+
+@pytest.mark.slow
+def test_without_its_probe_a_kettle_heats_by_its_reference_or_not_at_all(calm: Brewery) -> None:
+    client = calm.client()
+    calm.heat(client)
+    reference = {"value": 60.0, "t": 0, "probes": ["mash-tun-2/temperature", "x/temperature"]}
+    told = {"reference": reference}
+    calm.keep_renewing(client, lambda: told)
+    time.sleep(3)
+    calm.faults(temperature="missing")
+    wait_until(
+        lambda: client.state()["channels"]["temperature"]["value"] is None, "the probe is missing"
+    )
+    time.sleep(7)  # longer than any value counts
+    assert calm.level() == 100
+    shown = client.state()["actuators"][HEATER]
+    assert (shown["actual"], shown["limited_by"]) == (100, None)
+
+    told.clear()
+    ended = time.monotonic()
+    wait_until(lambda: calm.level() == 0, "off without anything to go by")
+    # The reference counts for 5 s from the node's own stamp, which the renewal may have had.
+    assert time.monotonic() - ended <= 7.5 + SLACK_S
+    assert client.state()["actuators"][HEATER]["limited_by"] == "process_value"
+
+
+@pytest.mark.slow
+def test_safe_needs_no_lease_latches_and_is_cleared_by_the_leader(calm: Brewery) -> None:
+    client = calm.client()
+    calm.heat(client)
+    assert client.call("PUT", "/v1/safe")[0] == 200
+    assert calm.level() == 0
+    (latch,) = client.state()["latches"]
+    assert (latch["kettle_id"], latch["latch"]) == ("mash-tun", "safe")
+    status, content = client.switch(HEATER, True)
+    assert (status, content["error"]["code"]) == (423, "safety_latched")
+    assert client.switch(HEATER, False)[0] == 200
+    assert client.switch("pump", True)[1]["actual"] is True
+    status, content = client.command(
+        "POST", "/v1/safety/clear", {"kettle_id": "mash-tun", "latch": "safe"}
+    )
+    assert status == 200, content
+    assert client.state()["latches"] == []
+    time.sleep(1)
+    assert calm.level() == 0
+    assert client.switch(HEATER, True)[1]["actual"] == 100

@@ -1,0 +1,73 @@
+"""The proof of `scripts/demo --check` finds what is missing, invented or there twice."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from scripts.demo_brewery.check import Key, Summary, compare, print_summary
+
+LATENCY = {"p50": 10.0, "p95": 20.0, "max": 30.0, "n": 3}
+KEYS: list[Key] = [("a/t", 1000), ("a/t", 2000), ("b/t", 1000)]
+
+
+def _compare(
+    took: list[Key],
+    store: list[Key],
+    expected: list[Key] | None = None,
+    shots: tuple[str, ...] = ("brewery.png",),
+) -> Summary:
+    before = took if expected is None else expected
+    return compare(Counter(before), Counter(took), Counter(store), LATENCY, list(shots), 2)
+
+
+def test_equal_sets_are_ok() -> None:
+    summary = _compare(KEYS, list(reversed(KEYS)))
+    assert summary == Summary(
+        ok=True,
+        nodes=2,
+        samples_taken=3,
+        samples_stored=3,
+        missing=0,
+        duplicates=0,
+        latency_ms={"p50": 10.0, "p95": 20.0, "max": 30.0},
+        screenshots=["brewery.png"],
+    )
+
+
+def test_a_missing_sample_is_found() -> None:
+    summary = _compare(KEYS, KEYS[:-1])
+    assert (summary.ok, summary.missing, summary.duplicates) == (False, 1, 0)
+
+
+def test_a_sample_that_the_node_has_lost_meanwhile_is_still_missing() -> None:
+    summary = _compare(KEYS[:-1], KEYS[:-1], expected=KEYS)
+    assert (summary.ok, summary.missing) == (False, 1)
+
+
+def test_an_invented_sample_is_not_ok() -> None:
+    summary = _compare(KEYS, [*KEYS, ("c/t", 1000)])
+    assert (summary.ok, summary.missing, summary.duplicates) == (False, 0, 0)
+
+
+@pytest.mark.parametrize("where", ["node", "store"])
+def test_a_sample_that_is_there_twice_is_found(where: str) -> None:
+    twice = [*KEYS, KEYS[0]]
+    summary = _compare(twice, KEYS) if where == "node" else _compare(KEYS, twice)
+    assert (summary.ok, summary.missing, summary.duplicates) == (False, 0, 1)
+
+
+def test_nothing_taken_or_nothing_photographed_proves_nothing() -> None:
+    assert not _compare([], []).ok
+    assert not _compare(KEYS, KEYS, shots=()).ok
+
+
+def test_the_last_line_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    print_summary(_compare(KEYS, KEYS), Path("folder"))
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert set(last) == {
+        *("ok", "nodes", "samples_taken", "samples_stored", "missing", "duplicates"),
+        *("latency_ms", "screenshots"),
+    }
+    assert set(last["latency_ms"]) == {"p50", "p95", "max"}

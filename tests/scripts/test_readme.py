@@ -1,0 +1,290 @@
+"""What the READMEs say is so: equal in both languages, and as the programs, files and texts are."""
+
+import functools
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+from storage_bridge.config import load as load_bridge_config
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+TRANSLATIONS = ROOT / "custom_components/smart_beer/translations"
+READMES = {"en": ROOT / "README.md", "es": ROOT / "README.es.md"}
+PAGES = [*READMES.values(), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+# What a person reads may be in that person's language; all else in the code is the same.
+READ_BY_PEOPLE = {"name", "alias", "title", "message"}
+OURS = re.compile(r"smart-beer-(?:edge|bridge)|scripts/\w+")
+
+
+class Block(NamedTuple):
+    """A fenced block of code."""
+
+    language: str
+    text: str
+
+
+class Page(NamedTuple):
+    """A page, its blocks of code taken out of the prose."""
+
+    prose: str
+    blocks: list[Block]
+
+
+def read(path: Path) -> Page:
+    text = path.read_text(encoding="utf-8")
+    fence = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    blocks = [Block(found[1], found[2]) for found in fence.finditer(text)]
+    return Page(fence.sub("", text), blocks)
+
+
+def slug(heading: str) -> str:
+    """The anchor that GitHub makes of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def headings(page: Page) -> list[tuple[int, str]]:
+    found = re.findall(r"^(#+) (.+)$", page.prose, re.MULTILINE)
+    return [(len(marks), title) for marks, title in found]
+
+
+def links(page: Page) -> list[str]:
+    return re.findall(r"\]\(([^)\s]+)\)", page.prose)
+
+
+def shell_commands(text: str) -> list[list[str]]:
+    """The commands in a block, comments left out, split as a shell would."""
+    lines = text.replace("\\\n", " ").splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def commands(page: Page) -> list[list[str]]:
+    """Every command of ours that a page shows, from its name on, in blocks and in prose."""
+    shown = [
+        words
+        for block in page.blocks
+        if block.language == "sh"
+        for words in shell_commands(block.text)
+    ]
+    inline = re.findall(r"`([^`\n]+)`", page.prose)
+    shown += [shlex.split(text) for text in inline if OURS.match(text) and "[" not in text]
+    result = []
+    for words in shown:
+        at = next((i for i, word in enumerate(words) if OURS.fullmatch(word)), None)
+        # A service of the same name is no command.
+        if at is not None and not {"systemctl", "journalctl", "pipx"} & set(words[:at]):
+            result.append(words[at:])
+    return result
+
+
+@functools.cache
+def help_of(*command: str) -> str:
+    program, *rest = command
+    path = ROOT / program if "/" in program else BIN / program
+    ran = subprocess.run(
+        [path, *rest, "--help"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 0, f"{' '.join(command)} --help: {ran.stderr}"
+    return ran.stdout
+
+
+def same_in_both(block: Block) -> Any:
+    """What of a block must be equal in both languages."""
+    match block.language:
+        case "text":
+            return len(block.text.splitlines())
+        case "yaml":
+            return without_texts(yaml.safe_load(block.text))
+        case "sh":
+            return [[w for w in words if w.isascii()] for words in shell_commands(block.text)]
+        case _:
+            return block.text
+
+
+def without_texts(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {
+            key: "" if key in READ_BY_PEOPLE else without_texts(value)
+            for key, value in data.items()
+        }
+    return [without_texts(item) for item in data] if isinstance(data, list) else data
+
+
+def yaml_blocks(page: Page, key: str) -> list[str]:
+    """The YAML blocks of a page with this key at the top."""
+    return [b.text for b in page.blocks if b.language == "yaml" and key in yaml.safe_load(b.text)]
+
+
+def translations(language: str) -> dict[str, Any]:
+    texts: dict[str, Any] = json.loads(
+        (TRANSLATIONS / f"{language}.json").read_text(encoding="utf-8")
+    )
+    return texts
+
+
+def shown(text: str) -> str:
+    return re.sub(r"\{\w+\}", "…", text)
+
+
+@pytest.fixture(params=READMES)
+def language(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def page(language: str) -> Page:
+    return read(READMES[language])
+
+
+def test_both_languages_have_the_same_headings_tables_and_images() -> None:
+    en, es = (read(path) for path in READMES.values())
+    assert [level for level, _ in headings(en)] == [level for level, _ in headings(es)]
+    rows = [re.findall(r"^(?:\||- |\d\. |!\[)", one.prose, re.MULTILINE) for one in (en, es)]
+    assert rows[0] == rows[1]
+    images = [re.findall(r"!\[[^\]]+\]\(([^)]+)\)", one.prose) for one in (en, es)]
+    assert images[0] == images[1] != []
+
+
+def test_both_languages_show_the_same_code() -> None:
+    en, es = (read(path) for path in READMES.values())
+    assert [block.language for block in en.blocks] == [block.language for block in es.blocks]
+    for one, other in zip(en.blocks, es.blocks, strict=True):
+        assert same_in_both(one) == same_in_both(other)
+
+
+def test_every_block_says_its_language(page: Page) -> None:
+    assert {block.language for block in page.blocks} <= {"sh", "yaml", "ini", "text"}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(path: Path) -> None:
+    anchors = {slug(title) for _, title in headings(read(path))}
+    for link in links(read(path)):
+        if link.startswith("#"):
+            assert link[1:] in anchors
+        elif not link.startswith("https://"):
+            assert (ROOT / link).is_file(), f"{path.name}: {link}"
+
+
+def test_images_are_small(page: Page) -> None:
+    for link in links(page):
+        if link.endswith(".png"):
+            assert (ROOT / link).stat().st_size < 300_000
+
+
+@pytest.mark.parametrize("path", READMES.values(), ids=lambda path: path.name)
+def test_every_command_shown_exists_with_its_options(path: Path) -> None:
+    found = commands(read(path))
+    programs = {words[0] for words in found}
+    assert programs >= {"smart-beer-edge", "smart-beer-bridge", "scripts/demo", "scripts/test"}
+    for words in found:
+        rest = words[1:]
+        command = words[:1]
+        if rest and not words[0].startswith("scripts/") and not rest[0].startswith("-"):
+            command.append(rest.pop(0))
+        text = help_of(*command)
+        for option in (word for word in rest if word.startswith("--")):
+            assert re.search(rf"(?<![\w-]){option}(?![\w-])", text), f"{words}: no {option}"
+
+
+def test_the_nodes_configuration_shown_is_good(page: Page, tmp_path: Path) -> None:
+    (example,) = yaml_blocks(page, "node")
+    path = tmp_path / "edge.yaml"
+    path.write_text(example, encoding="utf-8")
+    check: list[str | Path] = [BIN / "smart-beer-edge", "check-config", path]
+    ran = subprocess.run(check, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert "Node mash-a, 2 kettle(s), 6 channel(s)" in ran.stdout
+
+
+def test_the_bridges_configuration_shown_is_good(page: Page, tmp_path: Path) -> None:
+    (example,) = yaml_blocks(page, "home_assistant")
+    path = tmp_path / "bridge.yaml"
+    path.write_text(example, encoding="utf-8")
+    assert load_bridge_config(path).api.advertise == "http://bridge.local:8555"
+
+
+def test_the_card_shown_uses_every_key_the_card_knows(page: Page) -> None:
+    source = (ROOT / "custom_components/smart_beer/frontend/src/card-config.ts").read_text()
+    body = re.search(r"interface CardConfig \{(.*?)\n\}", source, re.DOTALL)
+    assert body is not None
+    known = set(re.findall(r"^  (\w+)\??:", body[1], re.MULTILINE))
+    (card,) = [text for text in yaml_blocks(page, "type") if "custom:" in text]
+    assert set(yaml.safe_load(card)) | {"node", "series"} == known
+    assert "node: mash-a" in card
+    assert "series: [" in card
+
+
+def test_there_are_automations_to_copy(page: Page) -> None:
+    automations = [yaml.safe_load(text) for text in yaml_blocks(page, "triggers")]
+    assert len(automations) >= 3
+    assert all(one.keys() == {"alias", "triggers", "actions", "mode"} for one in automations)
+
+
+def test_every_entity_is_described_by_its_name(page: Page, language: str) -> None:
+    for platform in translations(language)["entity"].values():
+        for key, entity in platform.items():
+            if key != "channel":  # named by the node
+                # The counters share what stands before the colon.
+                assert entity["name"].split(": ")[-1] in page.prose
+
+
+def test_every_repair_is_in_the_table_by_its_title(page: Page, language: str) -> None:
+    for issue in translations(language)["issues"].values():
+        assert f"| {shown(issue['title'])} |" in page.prose
+
+
+def test_every_form_error_is_in_the_table_by_its_first_sentence(page: Page, language: str) -> None:
+    texts = translations(language)
+    node = texts["config_subentries"]["node"]
+    errors = {
+        **texts["config"]["error"],
+        **node["error"],
+        "wrong_device": node["abort"]["wrong_device"],
+    }
+    for text in errors.values():
+        assert f"| {shown(text).split('. ')[0].rstrip('.')}. |" in page.prose
+
+
+def test_every_alarm_of_a_node_is_in_the_table(page: Page) -> None:
+    sources = [
+        (ROOT / "edge_node" / name).read_text(encoding="utf-8") for name in ("node.py", "alarms.py")
+    ]
+    found = {
+        name
+        for text in sources
+        for name in re.findall(r'texts\["(\w+)"\]|f"(\w+_)\{', text)
+        for name in name
+        if name
+    }
+    found |= {"disk_full", "spool_failing"}
+    assert len(found) >= 10
+    for name in found:
+        assert f"`{name}…`" in page.prose if name.endswith("_") else f"`{name}`" in page.prose
+
+
+def test_the_files_that_are_to_be_copied_exist(page: Page) -> None:
+    shown_files = set(
+        re.findall(r"(?:ha_config|custom_components)/[\w./-]+", READMES["en"].read_text())
+    )
+    assert len(shown_files) >= 3
+    for name in shown_files:
+        assert (ROOT / name.rstrip(".")).exists()
+    for name in ("smart-beer.sysusers.conf", "60-smart-beer-w1.rules", "smart-beer-edge.service"):
+        assert (ROOT / "edge_node/systemd" / name).is_file()
+
+
+def test_the_shell_blocks_are_shell(page: Page) -> None:
+    for block in page.blocks:
+        if block.language == "sh":
+            ran = subprocess.run(
+                ["bash", "-n"], input=block.text, text=True, capture_output=True, check=False
+            )
+            assert ran.returncode == 0, ran.stderr

@@ -170,7 +170,10 @@ def test_every_link_leads_somewhere(path: Path) -> None:
         if link.startswith("#"):
             assert link[1:] in anchors
         elif not link.startswith("https://"):
-            assert (ROOT / link).is_file(), f"{path.name}: {link}"
+            target, _, anchor = link.partition("#")
+            assert (ROOT / target).is_file(), f"{path.name}: {link}"
+            if anchor:
+                assert anchor in {slug(title) for _, title in headings(read(ROOT / target))}
 
 
 def test_images_are_small(page: Page) -> None:
@@ -270,9 +273,9 @@ def test_every_alarm_of_a_node_is_in_the_table(page: Page) -> None:
         assert f"`{name}…`" in page.prose if name.endswith("_") else f"`{name}`" in page.prose
 
 
-def test_the_files_that_are_to_be_copied_exist(page: Page) -> None:
+def test_the_files_that_are_to_be_copied_exist() -> None:
     shown_files = set(
-        re.findall(r"(?:ha_config|custom_components)/[\w./-]+", READMES["en"].read_text())
+        re.findall(r"(?:ha_config|custom_components)/[\w./-]+", READMES["en"].read_text("utf-8"))
     )
     assert len(shown_files) >= 3
     for name in shown_files:

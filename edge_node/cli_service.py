@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         _hand_over(folder)
     _run("systemctl", "daemon-reload")
     _run("udevadm", "control", "--reload")
-    _run("udevadm", "trigger")
+    _run("udevadm", "trigger", "--action=add", "--subsystem-match=w1")
     print("Next: sudo systemctl enable --now smart-beer-edge")
     return 0
 

@@ -9,6 +9,7 @@ from homeassistant.helpers import device_registry as dr
 
 from . import frontend, websocket_api
 from .brewery import Brewery
+from .bridge import async_remove_bridge_user
 from .const import DOMAIN, PLATFORMS, SUBENTRY_NODE
 from .coordinator import NodeCoordinator, SmartBeerConfigEntry, SmartBeerData
 from .helpers import BREWERY_IDENTIFIER, kettle_identifier, node_identifier
@@ -55,6 +56,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: SmartBeerConfigEntry) -
     await asyncio.gather(*(node.async_removed() for node in nodes))
     await cache.async_remove()
     await frontend.async_remove_frontend(hass)
+    await async_remove_bridge_user(hass)
 
 
 async def async_remove_config_entry_device(

@@ -46,6 +46,13 @@ async def async_create_bridge_token(hass: HomeAssistant) -> str:
     return hass.auth.async_create_access_token(refresh_token)
 
 
+async def async_remove_bridge_user(hass: HomeAssistant) -> None:
+    """Take the bridge's access away with its user, which no screen of Home Assistant can delete."""
+    for user in await hass.auth.async_get_users():
+        if is_bridge_user(user):
+            await hass.auth.async_remove_user(user)
+
+
 async def _async_bridge_user(hass: HomeAssistant) -> User:
     for user in await hass.auth.async_get_users():
         if is_bridge_user(user):

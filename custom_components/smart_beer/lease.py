@@ -266,8 +266,6 @@ class Leadership:
 
     def _settle(self, now: int) -> None:
         """Notice what time has done; every entrance that changes anything comes through here."""
-        if self.role is Role.LEADING and self._held(now) < self.majority:
-            self._lose(now)
         for node_id, witness in self._witnesses.items():
             if witness.waiting is not None and now >= witness.waiting.sent + self._timeout_ms:
                 self._change(node_id, waiting=None)

@@ -138,6 +138,13 @@ def test_after_a_release_the_next_holder_does_not_inherit_the_time_left() -> Non
     assert node.status(READY + 2_000)["expires_in_ms"] == 3_000
 
 
+def test_a_new_epoch_does_not_inherit_the_time_of_the_one_before() -> None:
+    node = held()
+    assert renew(node, READY + 5_000, A, 5, READY + 5_000) is None
+    take(node, READY + 6_000, A, 6, echo=READY)
+    assert node.status(READY + 6_000)["expires_in_ms"] == TTL - 6_000
+
+
 def test_only_the_holder_releases() -> None:
     node = held()
     for who, epoch in [(B, 5), (A_AGAIN, 5), (A, 4), (A, 6)]:

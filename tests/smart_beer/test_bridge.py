@@ -17,6 +17,7 @@ from custom_components.smart_beer.bridge import (
     BRIDGE_USER_NAME,
     BridgeRegistration,
     async_create_bridge_token,
+    async_remove_bridge_user,
 )
 from tests.smart_beer.bridge_client import BridgeClient
 
@@ -77,8 +78,12 @@ async def test_a_person_of_the_same_name_is_not_taken_for_the_bridge(
     reply = await client.call("smart_beer/bridge/register", **REGISTRATION)
     assert reply["error"]["code"] == "unauthorized"
     before = len(await hass.auth.async_get_users())
-    await async_create_bridge_token(hass)
+    token = await async_create_bridge_token(hass)
     assert len(await hass.auth.async_get_users()) == before + 1
+    await async_remove_bridge_user(hass)
+    assert hass.auth.async_validate_access_token(token) is None
+    assert person in await hass.auth.async_get_users()
+    assert len(await hass.auth.async_get_users()) == before
 
 
 async def test_the_bridge_registers_until_its_connection_closes(

@@ -227,6 +227,27 @@ def test_a_failed_contention_is_released_and_rests_a_random_while() -> None:
     assert brewery.lead.epoch > epoch  # a spent epoch never comes back
 
 
+def test_a_spent_epoch_is_left_behind_also_if_no_node_has_promised_it() -> None:
+    brewery = Brewery()
+    brewery.status = dict.fromkeys(brewery.names, 409)
+    epochs = [request.epoch for request in brewery.run(20_000) if request.ask is Ask.ACQUIRE]
+    assert len(set(epochs)) > 2
+    assert all(epochs.count(epoch) == 3 for epoch in epochs)
+    assert epochs == sorted(epochs)
+
+
+def test_a_majority_once_lost_does_not_come_back_with_a_late_reply() -> None:
+    brewery = led()
+    ends = brewery.lead.held_until("n1")
+    brewery.now = ends - 500
+    renewals = brewery.due()
+    assert {request.ask for request in renewals} == {Ask.RENEW}
+    brewery.now = ends + 100
+    brewery.answer(renewals)
+    assert not brewery.lead.leads(brewery.now)
+    assert Ask.RELEASE in {request.ask for request in brewery.due()}
+
+
 def test_a_leader_that_loses_its_majority_releases_everywhere() -> None:
     brewery = led()
     epoch = brewery.lead.epoch
@@ -253,6 +274,14 @@ def test_an_answer_that_says_nothing_of_the_lease_changes_no_belief(status: int)
     brewery.status["n1"] = status
     brewery.run(RENEW_MS + 250)
     assert brewery.lead.held_until("n1") == before
+
+
+def test_a_reboot_ends_the_belief_whatever_else_the_answer_says() -> None:
+    brewery = led()
+    brewery.boot["n1"] = "b2"
+    brewery.status["n1"] = 503
+    brewery.run(RENEW_MS)
+    assert brewery.lead.held_until("n1") == 0
 
 
 def test_a_reboot_ends_the_belief_at_once_and_the_leader_rejoins_with_its_epoch() -> None:
@@ -305,7 +334,14 @@ def test_no_command_is_made_without_the_lead_or_without_that_node() -> None:
     brewery.run(TTL_MS)
     assert brewery.lead.command("n1", brewery.now) is not None
     assert brewery.lead.command("n3", brewery.now) is None
-    assert brewery.lead.command("n1", brewery.now + TTL_MS) is None
+    brewery.silent = {"n2", "n3"}
+    brewery.run(RENEW_MS)
+    ends = brewery.lead.held_until("n2")
+    while brewery.now + 250 < ends:
+        brewery.step()
+    assert brewery.lead.held("n1", ends)
+    assert brewery.lead.command("n1", ends - 1) is not None
+    assert brewery.lead.command("n1", ends) is None
 
 
 def test_an_epoch_is_above_every_promise_and_tells_sessions_apart() -> None:

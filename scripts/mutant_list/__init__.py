@@ -1,1 +1,0 @@
-"""Weakenings that the tests must catch, a list for each part."""

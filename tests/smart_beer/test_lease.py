@@ -238,12 +238,15 @@ def test_a_spent_epoch_is_left_behind_also_if_no_node_has_promised_it() -> None:
 
 def test_a_majority_once_lost_does_not_come_back_with_a_late_reply() -> None:
     brewery = led()
-    ends = brewery.lead.held_until("n1")
+    ends = brewery.lead.held_until("n2")
+    brewery.silent = {"n2", "n3"}
+    brewery.step(RENEW_MS)
     brewery.now = ends - 500
-    renewals = brewery.due()
-    assert {request.ask for request in renewals} == {Ask.RENEW}
+    late = next(request for request in brewery.due() if request.node_id == "n2")
+    assert late.ask is Ask.RENEW
     brewery.now = ends + 100
-    brewery.answer(renewals)
+    assert brewery.lead.held("n1", brewery.now)
+    brewery.lead.answered(late, brewery.reply(late), brewery.now)
     assert not brewery.lead.leads(brewery.now)
     assert Ask.RELEASE in {request.ask for request in brewery.due()}
 

@@ -19,8 +19,8 @@ def pin_factory() -> Any:  # noqa: ANN401  # gpiozero is there only where it is 
         return importlib.import_module("gpiozero.pins.lgpio").LGPIOFactory()
     except Exception as err:
         raise PinError(
-            f"the pins cannot be reached: {err!r}. Install smart-beer[edge], and let the user of "
-            "the node open /dev/gpiochip0 (group gpio)."
+            f"the pins cannot be reached: {err!r}. Install smart-beer[edge,gpio], and let the user "
+            "of the node open /dev/gpiochip0 (group gpio)"
         ) from err
 
 

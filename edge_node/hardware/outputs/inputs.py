@@ -18,6 +18,7 @@ SETTLE_MS: Final = 60  # longer than a switch bounces, far shorter than a tick
 HOLD_MS: Final = 3000
 STALE_MS: Final = 1000  # a reading older than this says nothing
 _SAMPLE_S: Final = 0.02
+_SETTLED_BY_MS: Final = 2000  # one that still bounces then is unknown for a while
 _JOIN_S: Final = 5
 
 
@@ -58,8 +59,8 @@ class _Contact:
 class Inputs:
     """All contacts, looked at in a thread of their own; `start` returns once they are known.
 
-    What cannot be read, or has not been for STALE_MS, is unknown: an interlock is None, and the
-    stop counts as pressed. `release` ends what the pins share.
+    What cannot be read, or has not been for STALE_MS, is unknown (None). `factory` is closed with
+    the pins.
     """
 
     def __init__(self, pins: dict[InputSpec, InputPin | PinError], factory: Any = None) -> None:  # noqa: ANN401  # gpiozero's
@@ -80,10 +81,12 @@ class Inputs:
     def start(self) -> None:
         """Look at the contacts until they have settled (or cannot), then go on in a thread."""
         self._stopping.clear()
-        began = boottime_ms()
-        while boottime_ms() - began <= SETTLE_MS + 2 * round(_SAMPLE_S * 1000):
-            self.sample(boottime_ms())
+        deadline = boottime_ms() + _SETTLED_BY_MS
+        self.sample(boottime_ms())
+        # Counted in looks that agree, not in time: a busy machine looks seldom.
+        while self._unsettled() and boottime_ms() < deadline:
             self._stopping.wait(_SAMPLE_S)
+            self.sample(boottime_ms())
         self._thread = threading.Thread(target=self._run, name="inputs", daemon=True)
         self._thread.start()
 
@@ -95,10 +98,10 @@ class Inputs:
             self._sampled_ms = now_ms
 
     def read(self, now_ms: int | None = None) -> dict[str, bool | None]:
-        """Interlocks by id: closed, open or unknown (None); `stop`: pressed (an open wire is).
+        """Interlocks by id: closed, open or unknown (None); `stop`: pressed or unknown.
 
-        `override`, `pairing`: True once after the button was held for three seconds. Only what is
-        configured is there.
+        An open wire is a pressed stop. `override`, `pairing`: True once after the button was held
+        for three seconds. Only what is configured is there.
         """
         now_ms = boottime_ms() if now_ms is None else now_ms
         found: dict[str, bool | None] = {}
@@ -108,7 +111,7 @@ class Inputs:
                 closed = None if stale else contact.closed
                 match contact.spec.role:
                     case "stop":
-                        found[contact.spec.id] = closed is not True
+                        found[contact.spec.id] = None if closed is None else not closed
                     case "interlock":
                         found[contact.spec.id] = closed
                     case _:
@@ -135,6 +138,10 @@ class Inputs:
                     contact.note(err)
         if self._factory is not None:
             self._factory.close()
+
+    def _unsettled(self) -> bool:
+        with self._lock:
+            return any(c.closed is None and c.problem is None for c in self._contacts)
 
     def _run(self) -> None:
         while not self._stopping.wait(_SAMPLE_S):

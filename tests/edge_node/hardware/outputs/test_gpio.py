@@ -115,5 +115,5 @@ def test_without_gpiozero_every_pin_has_failed_and_the_reason_says_what_to_insta
     monkeypatch.setitem(sys.modules, "gpiozero.pins.lgpio", None)
     outputs = open_specs([SWITCH, HEATER])
     assert outputs.failed.keys() == {"pump", "heater"}
-    assert "smart-beer[edge]" in outputs.failed["pump"]
+    assert "smart-beer[edge,gpio]" in outputs.failed["pump"]
     outputs.close()

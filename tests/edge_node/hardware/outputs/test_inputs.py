@@ -79,12 +79,12 @@ def test_a_button_held_between_two_reads_is_not_lost(pins: Pins) -> None:
     run.inputs.close()
 
 
-def test_what_cannot_be_read_is_unknown_and_a_stop(board: Board) -> None:
+def test_what_cannot_be_read_is_unknown(board: Board) -> None:
     run = Run(open_input_specs(ALL, board))
     board.levels |= {22: False, 23: True, 6: False}
     run.pass_ms(200)
     board.broken |= {22: OSError("gone"), 6: OSError("gone")}
-    assert run.pass_ms(20) == {"lid": None, "flow": True, "stop": True, "override": False}
+    assert run.pass_ms(20) == {"lid": None, "flow": True, "stop": None, "override": False}
     assert "gone" in run.inputs.problems["lid"]
     board.broken.clear()
     assert run.pass_ms(200)["lid"] is True
@@ -99,7 +99,7 @@ def test_a_thread_that_stands_still_makes_everything_unknown(board: Board) -> No
     assert run.inputs.read(run.now + STALE_MS + 1) == {
         "lid": None,
         "flow": None,
-        "stop": True,
+        "stop": None,
         "override": False,
     }
 
@@ -135,7 +135,20 @@ def test_simulated_contacts_are_files_and_known_once_started(tmp_path: Path) -> 
             time.sleep(0.01)
     finally:
         inputs.close()
-    assert inputs.read(boottime_ms() + STALE_MS + 1)["stop"] is True
+    assert inputs.read(boottime_ms() + STALE_MS + 1)["stop"] is None
+
+
+def test_a_machine_that_looks_seldom_still_starts_with_known_contacts(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board.levels |= {22: False, 23: True, 6: False}
+    inputs = open_input_specs(ALL, board)
+    monkeypatch.setattr("edge_node.hardware.outputs.inputs._SAMPLE_S", 0.3)
+    inputs.start()
+    try:
+        assert inputs.read() == {"lid": True, "flow": True, "stop": False, "override": False}
+    finally:
+        inputs.close()
 
 
 @pytest.mark.parametrize("text", ["", "2", "closed", "\xe9"])

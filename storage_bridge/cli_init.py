@@ -4,12 +4,14 @@ import argparse
 import asyncio
 import os
 import sys
+from getpass import getpass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import yaml
 
-from .config import load, parse_url
+from .config import parse, parse_url
 from .data_dir import write_private
 from .ha_client import HomeAssistantClient, UnknownCommandError
 
@@ -30,6 +32,15 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     )  # fmt: skip
     parser.add_argument("--data-dir", type=Path, required=True, metavar="DIR")
     parser.add_argument("--config", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--bind", default="127.0.0.1", metavar="IP",
+        help="where the API listens; 0.0.0.0 if Home Assistant is on another machine",
+    )  # fmt: skip
+    parser.add_argument("--port", type=int, default=0, help="of the API; 0: any free one")
+    parser.add_argument(
+        "--advertise", metavar="URL",
+        help="how Home Assistant reaches the API, such as http://bridge.local:8555",
+    )  # fmt: skip
     parser.add_argument("--no-check", action="store_true", help="do not connect to Home Assistant")
     parser.set_defaults(command=_init)
 
@@ -43,16 +54,30 @@ def _init(options: argparse.Namespace) -> int:
     for existing in (config, token_file):
         if existing.exists():
             raise InitError(f"{existing} exists and is not overwritten; remove it first")
+    text = yaml.safe_dump(_settings(options, data_dir, token_file), sort_keys=False)
+    parse(config, text)
     token = _read_token(options.token_file)
     if not options.no_check:
         asyncio.run(_check(options.home_assistant, token))
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     config.parent.mkdir(parents=True, exist_ok=True)
     write_private(token_file, token + "\n")
-    settings = {
+    handle = os.open(config, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    print(f"Wrote {config} and {token_file}.")
+    print(f"Start the bridge with: smart-beer-bridge run --config {config}")
+    return 0
+
+
+def _settings(options: argparse.Namespace, data_dir: Path, token_file: Path) -> dict[str, Any]:
+    api = {"bind": options.bind, "port": options.port}
+    if options.advertise is not None:
+        api["advertise"] = options.advertise
+    return {
         "home_assistant": {"url": options.home_assistant, "token_file": str(token_file)},
         "data_dir": str(data_dir),
-        "api": {"bind": "127.0.0.1", "port": 0},
+        "api": api,
         "tiers": {
             "hot": {"driver": "sqlite", "keep_days": 3},
             "warm": {"driver": "sqlite", "keep_days": 30},
@@ -60,17 +85,13 @@ def _init(options: argparse.Namespace) -> int:
         },
         "outbox": {"max_bytes": "2GiB"},
     }
-    handle = os.open(config, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        yaml.safe_dump(settings, file, sort_keys=False)
-    load(config)
-    print(f"Wrote {config} and {token_file}.")
-    print(f"Start the bridge with: smart-beer-bridge run --config {config}")
-    return 0
 
 
 def _read_token(source: str) -> str:
-    text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
+    if source == "-":
+        text = getpass("The bridge's token: ") if sys.stdin.isatty() else sys.stdin.read()
+    else:
+        text = Path(source).read_text(encoding="utf-8")
     token = text.strip()
     if not token or not token.isascii() or any(c.isspace() for c in token):
         raise InitError("The token is empty or has blanks in it; paste it whole, on one line")

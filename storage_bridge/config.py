@@ -90,11 +90,19 @@ def load(path: Path) -> BridgeConfig:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
     except OSError as err:
         raise ConfigError([f"{path} cannot be read: {err.strerror}"]) from err
-    except (yaml.YAMLError, UnicodeDecodeError) as err:
+    except UnicodeDecodeError as err:
+        raise ConfigError([f"{path} is not valid YAML: {err}"]) from err
+    return parse(path, text)
+
+
+def parse(path: Path, text: str) -> BridgeConfig:
+    """Check what the file `path` holds or is to hold; raises ConfigError with all its problems."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as err:
         raise ConfigError([f"{path} is not valid YAML: {err}"]) from err
     return _Check(path, node).bridge(data)
 

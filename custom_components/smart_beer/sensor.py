@@ -86,7 +86,7 @@ KINDS: dict[str, KindDescription] = {
             translation_key="pressure",
             device_class=SensorDeviceClass.PRESSURE,
             native_unit_of_measurement=UnitOfPressure.KPA,
-            suggested_display_precision=1,
+            suggested_display_precision=2,  # of the suggested unit, bar: what a transducer resolves
             step=0.5,
         ),
         KindDescription(
@@ -178,22 +178,29 @@ async def async_setup_entry(
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
     """Add the sensors of every node and kettle, now and as they come."""
-    # A brewer reads bar; where Home Assistant is not metric it picks psi by itself.
-    pressure = UnitOfPressure.BAR if hass.config.units is METRIC_SYSTEM else None
 
     def make() -> Iterator[NodeSensor | ChannelSensor | FusedSensor | BatchSensor]:
         for node in entry.runtime_data.nodes.values():
             for description in NODE_SENSORS:
                 yield NodeSensor(node, description)
             for channel in node.info.channels if node.info else ():
-                yield ChannelSensor(node, channel, pressure_unit=pressure)
+                yield ChannelSensor(node, channel)
         for kettle in entry.runtime_data.kettles.values():
             yield BatchSensor(kettle)
             for kind in KINDS.values():
                 if kettle.measures(kind.key):
-                    yield FusedSensor(kettle, kind, pressure_unit=pressure)
+                    yield FusedSensor(kettle, kind)
 
     async_follow(hass, entry, async_add_entities, make)
+
+
+def _suggested_unit(hass: HomeAssistant, device_class: str | None) -> str | None:
+    """Bar, which brewers read; where Home Assistant is not metric it picks psi by itself.
+
+    Asked again by Home Assistant when its unit system changes.
+    """
+    metric = hass.config.units is METRIC_SYSTEM
+    return UnitOfPressure.BAR if metric and device_class == SensorDeviceClass.PRESSURE else None
 
 
 class NodeSensor(SmartBeerEntity[NodeCoordinator], SensorEntity):
@@ -237,9 +244,7 @@ class ChannelSensor(SmartBeerEntity[NodeCoordinator], SensorEntity):
 
     _unrecorded_attributes = frozenset({"quality"})
 
-    def __init__(
-        self, node: NodeCoordinator, channel: ChannelInfo, *, pressure_unit: str | None
-    ) -> None:
+    def __init__(self, node: NodeCoordinator, channel: ChannelInfo) -> None:
         kind = KINDS.get(channel.kind)
         super().__init__(
             node,
@@ -258,8 +263,11 @@ class ChannelSensor(SmartBeerEntity[NodeCoordinator], SensorEntity):
             self._attr_device_class = kind.device_class
             self._attr_native_unit_of_measurement = kind.native_unit_of_measurement
             self._attr_suggested_display_precision = kind.suggested_display_precision
-        if channel.kind == "pressure":
-            self._attr_suggested_unit_of_measurement = pressure_unit
+
+    @property
+    @override
+    def suggested_unit_of_measurement(self) -> str | None:
+        return _suggested_unit(self.hass, self.device_class)
 
     @property
     @override
@@ -314,13 +322,14 @@ class FusedSensor(KettleSensor):
 
     _unrecorded_attributes = frozenset({"probes", "left_out"})
 
-    def __init__(
-        self, kettle: KettleCoordinator, kind: KindDescription, *, pressure_unit: str | None
-    ) -> None:
+    def __init__(self, kettle: KettleCoordinator, kind: KindDescription) -> None:
         super().__init__(kettle, kind.key, step=kind.step)
         self.entity_description = kind
-        if kind.key == "pressure":
-            self._attr_suggested_unit_of_measurement = pressure_unit
+
+    @property
+    @override
+    def suggested_unit_of_measurement(self) -> str | None:
+        return _suggested_unit(self.hass, self.device_class)
 
     @property
     def _fused(self) -> Fused | None:

@@ -15,7 +15,6 @@ from edge_node.simulate_state import free_ports
 from scripts.demo_brewery import seed
 from scripts.demo_brewery.home_assistant import Session, home_assistant
 
-from .rest_peer import python_path
 from .stand_in import CHANNELS, MARKED, NODES, marked_value
 
 if TYPE_CHECKING:
@@ -118,13 +117,11 @@ def show_channels(folder: Path) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running_hass(folder: Path, *, rest: bool = False) -> AsyncIterator[Hass]:
-    """Home Assistant once it runs; `rest`: with what the `rest` integration needs."""
+async def running_hass(folder: Path) -> AsyncIterator[Hass]:
+    """Home Assistant once it runs."""
     (port,) = free_ports(1)
     token = await asyncio.to_thread(seed.make_config, folder, port)
     child = home_assistant(Path(sys.executable).parent / "hass", folder, folder.with_suffix(".log"))
-    if rest:
-        child.environment = {**child.environment, **python_path(folder)}
     child.start()
     try:
         url = f"http://127.0.0.1:{port}"

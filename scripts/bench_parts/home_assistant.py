@@ -79,7 +79,7 @@ async def run(folder: Path) -> Report:
         async with running_hass(folder / "smart_beer") as hass:
             shown = await _Meter(hass, idle, nodes).measure(kettles, SHORT_S)
         write_rest(folder / "rest", nodes["ports"])
-        async with running_hass(folder / "rest", rest=True) as hass:
+        async with running_hass(folder / "rest") as hass:
             rest = await _Meter(hass, idle, nodes, by_state=True).measure(REST_SENSORS, SHORT_S)
     return _report({"stream": streamed, "poll": polled, "shown": shown, "rest": rest}, idle)
 

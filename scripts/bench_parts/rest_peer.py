@@ -1,7 +1,5 @@
 """The core's `rest` integration reading the same nodes, set up as a user would."""
 
-import importlib.util
-import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,18 +8,6 @@ import yaml
 from .stand_in import CHANNELS, MARKED
 
 REST_SENSORS: Final = [f"sensor.rest_{number:03d}_1" for number in range(MARKED)]
-
-# Imported by it for XML and JSONPath, which neither its configuration here nor the nodes use.
-_STAND_INS: Final = {
-    "jsonpath": """\
-class ExprSyntaxError(Exception): ...
-class JSONPathTypeError(Exception): ...
-def search(*_): raise NotImplementedError("jsonpath-python is not installed")
-""",
-    "xmltodict": """\
-def parse(*_): raise NotImplementedError("xmltodict is not installed")
-""",
-}
 
 
 def write_rest(folder: Path, ports: list[int]) -> None:
@@ -51,15 +37,3 @@ def write_rest(folder: Path, ports: list[int]) -> None:
     packages = folder / "packages"
     packages.mkdir(parents=True, exist_ok=True)
     (packages / "rest.yaml").write_text(yaml.safe_dump({"rest": resources}), "utf-8")
-
-
-def python_path(folder: Path) -> dict[str, str]:
-    """The environment in which `rest` can be imported, whatever is installed."""
-    missing = [name for name in _STAND_INS if importlib.util.find_spec(name) is None]
-    if not missing:
-        return {}
-    path = folder / "python"
-    path.mkdir(exist_ok=True)
-    for name in missing:
-        (path / f"{name}.py").write_text(_STAND_INS[name])
-    return {"PYTHONPATH": os.pathsep.join([str(path), *filter(None, [os.getenv("PYTHONPATH")])])}

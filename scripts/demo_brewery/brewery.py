@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import select
 import shutil
 import signal
 import subprocess
@@ -235,7 +236,12 @@ class Brewery:
 def _first_line(simulation: Child) -> dict[str, Any]:
     stdout = simulation.process.stdout
     assert stdout is not None
-    line = stdout.readline()  # ends with the process, so it cannot wait for ever on a dead one
+    if not select.select([stdout], [], [], LOG_PATIENCE)[0]:
+        raise TimeoutError(
+            f"{simulation.name} did not answer within {LOG_PATIENCE} s; "
+            f"the log {simulation.log} ends:\n{simulation.tail()}"
+        )
+    line = stdout.readline()  # the line is written whole, or the process has ended
     if not line:
         simulation.process.wait(30)
         simulation.check()

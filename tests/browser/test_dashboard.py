@@ -89,7 +89,7 @@ async def test_a_spanish_user_reads_spanish(brewery: Brewery, browser: Browser) 
         )
         card = tab.locator("smart-beer-history-card").first
         await card.get_by_role("button", name="Antes", exact=True).wait_for()
-        assert await card.get_by_role("button", name="Últimos 6 h", exact=True).is_visible()
+        assert await card.get_by_role("button", name="Periodo de 6 h", exact=True).is_visible()
         legend = await card.locator("[part='legend']").inner_text()
         assert re.search(r"\d,\d °C", legend), legend
         titles = await tab.locator("hui-root ha-tab-group-tab, hui-root sl-tab").all()

@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from homeassistant.components.sensor import async_update_suggested_units
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util.unit_system import US_CUSTOMARY_SYSTEM
@@ -193,6 +194,30 @@ async def test_fahrenheit_and_psi_where_home_assistant_shows_them(
     assert pressure is not None
     assert pressure.attributes["unit_of_measurement"] == "psi"
     assert float(pressure.state) == pytest.approx(14.5, abs=0.01)
+
+
+async def test_pressure_follows_when_home_assistant_changes_its_units(
+    hass: HomeAssistant, stub: EdgeStub
+) -> None:
+    stub.channels.append(channel("head", "pressure"))
+    entry = await set_up(hass, stub)
+    await following(entry, stub)
+    stub.sample(100.0, "head")
+
+    def shown(unit: str) -> bool:
+        state = kettle_state(hass, "pressure")
+        return state is not None and state.attributes.get("unit_of_measurement") == unit
+
+    await eventually(lambda: shown("bar"))
+    state = kettle_state(hass, "pressure")
+    assert state is not None
+    entity = er.async_get(hass).async_get(state.entity_id)
+    assert entity is not None
+    assert entity.options["sensor"]["suggested_display_precision"] == 2  # 1.34 bar, not 1.3
+    for system, unit in (("us_customary", "psi"), ("metric", "bar")):
+        await hass.config.async_update(unit_system=system)
+        async_update_suggested_units(hass)  # what the settings page asks for with it
+        await eventually(lambda unit=unit: shown(unit))  # type: ignore[misc]
 
 
 async def test_entities_are_found_by_translation_key(hass: HomeAssistant, stub: EdgeStub) -> None:

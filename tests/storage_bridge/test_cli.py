@@ -59,6 +59,37 @@ async def test_init_tests_the_token_and_writes_private_files(tmp_path: Path, cli
     assert config.home_assistant.token() == TOKEN
 
 
+async def test_init_says_how_home_assistant_on_another_machine_reaches_the_bridge(
+    tmp_path: Path, cli: Cli
+) -> None:
+    command = _init(tmp_path, "ws://ha:8123/api/websocket", "--no-check", "--bind", "0.0.0.0")
+    code, _, err = await cli(*command, "--advertise", "bridge.local", stdin=TOKEN)
+    assert (code, "api.advertise must be an address" in err) == (2, True)
+    code, _, err = await cli(*command, "--port", "70000", stdin=TOKEN)
+    assert (code, "api.port must be a port" in err) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+    address = ["--port", "8555", "--advertise", "http://bridge.local:8555"]
+    code, _, err = await cli(*command, *address, stdin=TOKEN)
+    assert code == 0, err
+    api = load(tmp_path / "bridge.yaml").api
+    assert (api.bind, api.port, api.advertise) == ("0.0.0.0", 8555, "http://bridge.local:8555")
+
+
+async def test_on_a_terminal_init_asks_for_the_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", _Terminal())
+    monkeypatch.setattr("storage_bridge.cli_init.getpass", lambda _prompt: TOKEN)
+    command = _init(tmp_path, "ws://ha:8123/api/websocket", "--no-check")
+    assert await asyncio.to_thread(main, command) == 0, capsys.readouterr().err
+    assert load(tmp_path / "bridge.yaml").home_assistant.token() == TOKEN
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 async def test_init_writes_nothing_when_it_cannot_work(tmp_path: Path, cli: Cli) -> None:
     async with FakeHomeAssistant() as ha:
         code, _, err = await cli(*_init(tmp_path, ha.url), stdin="wrong")

@@ -36,7 +36,7 @@ const ES: typeof EN = {
   earlier: "Antes",
   later: "Después",
   live: "En vivo",
-  last: "Últimos",
+  last: "Periodo de",
   no_bridge: "No hay puente de almacenamiento conectado: solo se muestra lo que llega ahora. Ajustes > Dispositivos > smart-beer > Configurar > Conectar un puente de almacenamiento.",
   no_series: "Aún no hay nada que dibujar: ningún nodo ha informado de un canal que encaje en esta tarjeta.",
   nodes: "Nodos",

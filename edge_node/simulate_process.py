@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +22,7 @@ _STOP_S: Final = 15.0
 _POLL_S: Final = 0.1
 
 
-class _Kept:
+class _Kept(ABC):
     """Keeps one process running until it is stopped."""
 
     def __init__(self, name: str) -> None:
@@ -30,13 +31,14 @@ class _Kept:
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
 
+    @abstractmethod
     def _command(self) -> list[str]:
-        raise NotImplementedError
+        """What to run."""
 
     def _environment(self) -> dict[str, str]:
         return dict(os.environ)
 
-    async def _ended(self) -> None:
+    async def _ended(self) -> None:  # noqa: B027  most need nothing
         """What the service manager does whenever the process has ended."""
 
     async def run(self) -> None:

@@ -8,6 +8,7 @@ import select
 import stat
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def _held_open(path: Path) -> Iterator[None]:
             os.close(held)
 
 
-class _Waiter:
+class _Waiter(ABC):
     """A thread that waits at a named pipe until the other side comes."""
 
     def __init__(self, path: Path) -> None:
@@ -75,9 +76,9 @@ class _Waiter:
                 _LOGGER.exception("Serving %s failed; it goes on in a second", self._path)
                 self._stopped.wait(1.0)
 
+    @abstractmethod
     def _run(self) -> None:
         """Serve until stopped."""
-        raise NotImplementedError
 
     def _join(self, knock: int) -> None:
         """Stop the thread; opening the pipe's other end (`knock`) ends its wait in open()."""

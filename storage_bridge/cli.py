@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import app, cli_data, cli_init, cli_preflight, cli_status, cli_verify
+from . import app, cli_app, cli_data, cli_init, cli_preflight, cli_status, cli_verify
 from .config import BridgeConfig, ConfigError, load
 from .data_dir import DataDirError
 from .ha_client import HomeAssistantClientError
@@ -18,7 +18,7 @@ from .tiers.base import TierError
 
 _SENTENCES = (
     DataDirError, HomeAssistantClientError, OutboxDiedError, OutboxError, StoreError, TierError,
-    cli_init.InitError, cli_data.UsageError, OSError,
+    cli_app.AppError, cli_init.InitError, cli_data.UsageError, OSError,
 )  # fmt: skip
 
 
@@ -45,12 +45,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     cli_init.add_to(commands)
     cli_preflight.add_to(commands)
+    cli_app.add_to(commands)
     run = commands.add_parser("run", help="run the bridge until SIGTERM")
     run.set_defaults(command=_run)
     for add in (cli_status.add_to, cli_data.add_query, cli_data.add_export, cli_verify.add_to):
         add(commands)
     for name, command in commands.choices.items():
-        if name not in {"init", "preflight"}:
+        if name not in {"app", "init", "preflight"}:
             command.add_argument("--config", type=Path, required=True, metavar="FILE")
     return parser
 

@@ -1,10 +1,13 @@
 """Prometheus text."""
 
+import json
 import re
+from pathlib import Path
+from typing import Any
 
 from storage_bridge.metrics import render
 
-STATUS = {
+STATUS: dict[str, Any] = {
     "source": {"connected": True, "counts": {"batches": 3}},
     "outbox": {
         "rows": 2, "samples": 20, "bytes": 4096, "max_bytes": 9999, "full": False, "error": None,
@@ -32,3 +35,20 @@ def test_every_line_is_well_formed_and_each_family_typed_once() -> None:
     assert 'commit_latency_seconds_bucket{le="0.001"} 2' in text
     assert 'commit_latency_seconds_bucket{le="+Inf"} 5' in text
     assert "commit_latency_seconds_count 5" in text
+
+
+def test_the_dashboard_asks_for_nothing_that_is_not_told() -> None:
+    file = Path(__file__).parents[2] / "ha_config" / "grafana" / "storage-bridge.json"
+    dashboard = json.loads(file.read_text())
+    status = {**STATUS, "sinks": {"hot": {**STATUS["sinks"]["warm"], "last_success_age_s": 1.0}}}
+    told = set(re.findall(r"^(smart_beer_bridge_\w+)[ {]", render(status, {0: 1}), re.MULTILINE))
+    asked = {
+        name
+        for panel in dashboard["panels"]
+        for target in panel["targets"]
+        for name in re.findall(r"smart_beer_bridge_\w+", target["expr"])
+    }
+    assert len(asked) >= 12
+    assert asked <= told
+    ids = [panel["id"] for panel in dashboard["panels"]]
+    assert len(ids) == len(set(ids))

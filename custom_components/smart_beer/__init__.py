@@ -13,7 +13,10 @@ from .bridge import async_remove_bridge_user
 from .const import DOMAIN, PLATFORMS, SUBENTRY_NODE
 from .coordinator import NodeCoordinator, SmartBeerConfigEntry, SmartBeerData
 from .helpers import BREWERY_IDENTIFIER, kettle_identifier, node_identifier
+from .leadership_issues import LeadershipIssues
+from .leaderships import async_leaderships
 from .node_cache import NodeCache
+from .services import async_setup_services
 
 if TYPE_CHECKING:
     from homeassistant.helpers.typing import ConfigType
@@ -22,8 +25,9 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:  # noqa: ARG001
-    """Set up what does not depend on the brewery: websocket commands and the card."""
+    """Set up what does not depend on the brewery: websocket commands, actions and the card."""
     await websocket_api.async_setup(hass)
+    async_setup_services(hass)
     await frontend.async_setup_frontend(hass)
     return True
 
@@ -34,19 +38,26 @@ async def async_setup_entry(hass: HomeAssistant, entry: SmartBeerConfigEntry) ->
     cache = NodeCache(hass)
     await cache.async_load()
     entry.runtime_data = SmartBeerData(cache=cache)
-    brewery = Brewery(hass, entry)
+    brewery = Brewery(hass, entry, await async_leaderships(hass))
     brewery.async_build()
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     brewery.async_start()
+    LeadershipIssues(hass, entry).async_start()
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: SmartBeerConfigEntry) -> None:
-    """Unload the platforms; the nodes' loops are tasks of the entry and end with it."""
+    """Unload the platforms; the nodes' loops are tasks of the entry and end with it.
+
+    The kettles stay held over a reload; disabled, the brewery is released.
+    """
     await hass.config_entries.async_unload_platforms_or_raise(entry, PLATFORMS)
+    if entry.disabled_by is not None:
+        await (await async_leaderships(hass)).async_release()
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: SmartBeerConfigEntry) -> None:
-    """Give every node its token back, and forget them all."""
+    """Release the kettles, give every node its token back, and forget them all."""
+    await (await async_leaderships(hass)).async_release()
     cache = NodeCache(hass)
     await cache.async_load()
     nodes = [

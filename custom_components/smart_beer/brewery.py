@@ -21,13 +21,17 @@ if TYPE_CHECKING:
     from homeassistant.config_entries import ConfigSubentry
 
     from .coordinator import SmartBeerConfigEntry
+    from .leaderships import Leaderships
 
 
 class Brewery:
     """Adds, changes and stops single nodes while the others run on; a kettle follows its nodes."""
 
-    def __init__(self, hass: HomeAssistant, entry: SmartBeerConfigEntry) -> None:
+    def __init__(
+        self, hass: HomeAssistant, entry: SmartBeerConfigEntry, leaderships: Leaderships
+    ) -> None:
         self._hass = hass
+        self._leaderships = leaderships
         self._entry = entry
         self._data = entry.runtime_data
 
@@ -103,10 +107,12 @@ class Brewery:
                 kettles[kettle_id] = KettleCoordinator(self._hass, self._entry, kettle_id)
             kettle = kettles[kettle_id]
             kettle.async_set_nodes(nodes)
+            kettle.async_lead(self._leaderships)
             async_register_kettle(self._hass, self._entry, kettle_id, kettle.kettle_name)
         devices = dr.async_get(self._hass)
         for kettle_id in kettles.keys() - serving.keys():
-            kettles.pop(kettle_id).async_close()
+            kettles.pop(kettle_id).async_end()
+            self._leaderships.async_drop(kettle_id)
             device = devices.async_get_device_by_identifier(
                 kettle_identifier(kettle_id), self._entry.entry_id
             )
@@ -116,4 +122,5 @@ class Brewery:
     @callback
     def _close(self) -> None:
         for kettle in self._data.kettles.values():
-            kettle.async_close()
+            kettle.async_end()
+        self._leaderships.async_detach()

@@ -3,19 +3,7 @@
 import asyncio
 import hashlib
 import ssl
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
-
-import orjson
-from aiohttp import (
-    ClientError,
-    ClientResponse,
-    ClientSession,
-    ClientTimeout,
-    Fingerprint,
-    ServerFingerprintMismatch,
-)
-from yarl import URL
+from typing import TYPE_CHECKING, Any
 
 from .exceptions import (
     FingerprintMismatchError,
@@ -23,7 +11,6 @@ from .exceptions import (
     NodeConnectionError,
     NodeResponseError,
     NodeTimeoutError,
-    OtherSpoolError,
     PairingRefusedError,
     StreamUnsupportedError,
     UnsupportedApiError,
@@ -37,43 +24,26 @@ from .models import (
     PairedNode,
     SamplesPage,
 )
+from .node_http import NodeHttp
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Mapping
+
+    from aiohttp import ClientSession
 
     from .pairing import PairingLine
 
 _CONNECT_TIMEOUT = 10.0  # seconds
-# A page of 10,000 samples is about 0.7 MB. What is larger is no page of ours.
-MAX_REPLY = 4 * 1024 * 1024
+_HEARTBEAT_S = 15.0  # a node says at least this often that a stream of events lives
 _NDJSON = "application/x-ndjson"
 
 
-class SmartBeerClient:
+class SmartBeerClient(NodeHttp):
     """One node at one address, its certificate pinned to `fingerprint` (64 hex digits).
 
     Every call raises NodeConnectionError (NodeTimeoutError, FingerprintMismatchError),
     NodeAuthError or NodeResponseError. `request_timeout` is in seconds, on top of any `wait`.
     """
-
-    def __init__(
-        self,
-        session: ClientSession,
-        *,
-        host: str,
-        port: int,
-        fingerprint: str,
-        token: str | None,
-        request_timeout: float = 10,
-    ) -> None:
-        self.host = host
-        self.port = port
-        self.fingerprint = fingerprint
-        self._session = session
-        self._token = token
-        self._timeout = request_timeout
-        # One object for all requests: aiohttp keeps connections apart by its identity.
-        self._pin = Fingerprint(bytes.fromhex(fingerprint))
 
     async def identity(self) -> Identity:
         """Who the node is (`GET /v1/identity`); needs no token."""
@@ -105,7 +75,7 @@ class SmartBeerClient:
         Raises OtherSpoolError when `spool_id` is not the node's, or `after` is beyond its end.
         """
         params = _cursor(after, spool_id, limit=limit, wait=wait)
-        data = await self._request("GET", "/v1/samples", params=params, patience=wait)
+        data = await self._request("GET", "/v1/samples", params=params, limit=self._timeout + wait)
         return self._page(data, after)
 
     async def stream(
@@ -158,139 +128,61 @@ class SmartBeerClient:
         """Revoke the token this client uses (`DELETE /v1/pair`)."""
         await self._request("DELETE", "/v1/pair")
 
-    @property
-    def _where(self) -> str:
-        return f"{self.host}:{self.port}"
+    async def events(self) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
+        """`("state", everything but channels)` once, then `("change", parts of it)` as they come.
 
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
-        patience: float = 0,
-    ) -> dict[str, Any]:
-        """One call; `patience` is what the node may take on top of the request timeout, in s."""
-        limit = self._timeout + patience
-        try:
-            async with (
-                asyncio.timeout(limit),
-                self._open(method, path, limit, params=params, body=body) as response,
-            ):
-                raw = await self._read(response, limit)
-                if not 200 <= response.status < 300:
-                    self._refuse(response, raw)
-                return self._decode(response, raw)
-        except TimeoutError as err:
-            raise NodeTimeoutError(
-                f"{self._where} did not answer {method} {path} within {limit:g} s"
-            ) from err
-
-    @asynccontextmanager
-    async def _open(
-        self,
-        method: str,
-        path: str,
-        silence: float,
-        *,
-        params: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
-    ) -> AsyncIterator[ClientResponse]:
-        """A pinned response, whatever its status; failures of the connection are mapped here.
-
-        `silence` is how long nothing may come, in seconds.
+        NodeResponseError 400 or 404 if the node cannot do that: ask for the state now and then.
         """
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        try:
-            async with self._session.request(
-                method,
-                URL.build(scheme="https", host=self.host, port=self.port, path=path),
-                params=params,
-                json=body,
-                headers=headers,
-                ssl=self._pin,
-                allow_redirects=False,  # a redirect would carry the token elsewhere
-                timeout=ClientTimeout(total=None, connect=self._timeout, sock_read=silence),
-            ) as response:
-                yield response
-        except ServerFingerprintMismatch as err:
-            raise FingerprintMismatchError(
-                f"{self._where} shows a certificate that is not the pinned one"
-            ) from err
-        except TimeoutError as err:
-            raise NodeTimeoutError(f"{self._where} did not answer {method} {path}") from err
-        except (ClientError, OSError, ValueError) as err:
-            # ValueError: a host that is no host, a reply that is no HTTP
-            raise NodeConnectionError(f"{self._where}: {method} {path} failed: {err}") from err
+        silence = _HEARTBEAT_S + self._timeout
+        async with self._open("GET", "/v1/events", silence, params={"channels": "0"}) as response:
+            if response.status != 200:
+                self._refuse(response, await self._read(response, self._timeout))
+            name = ""
+            async for line in self._lines(response):
+                key, _, value = line.partition(b": ")
+                if key == b"event":
+                    name = value.decode(errors="replace")
+                elif key == b"data":
+                    yield name, self._decode(response, value)
 
-    async def _read(self, response: ClientResponse, limit: float) -> bytes:
-        """The whole body, at most MAX_REPLY bytes, within `limit` seconds."""
-        chunks: list[bytes] = []
-        size = 0
-        async with asyncio.timeout(limit):
-            async for chunk in response.content.iter_any():
-                size += len(chunk)
-                if size > MAX_REPLY:
-                    self._malformed(response, f"answered with more than {MAX_REPLY} bytes")
-                chunks.append(chunk)
-        return b"".join(chunks)
+    async def lease(
+        self, ask: str, kettle_id: str, body: Mapping[str, Any] | None, *, limit: float
+    ) -> dict[str, Any]:
+        """What the node answers about a kettle's lease, a refusal too; its HTTP status as `status`.
 
-    async def _lines(self, response: ClientResponse) -> AsyncIterator[bytes]:
-        """The lines of a body as they come, each at most MAX_REPLY bytes."""
-        rest = b""
-        async for chunk in response.content.iter_any():
-            *lines, rest = (rest + chunk).split(b"\n")
-            if len(rest) > MAX_REPLY or any(len(line) > MAX_REPLY for line in lines):
-                self._malformed(response, f"streamed a line of more than {MAX_REPLY} bytes")
-            for line in lines:
-                if line.strip():
-                    yield line
-        # A last line without its end was cut off: the cursor has not moved, it comes again.
+        `ask`: status, acquire, renew or release. `limit` is in seconds.
+        """
+        if ask == "status":
+            params = {"kettle_id": kettle_id}
+            return await self._request(
+                "GET", "/v1/lease", params=params, limit=limit, refusals=True
+            )
+        return await self._request(
+            "POST", f"/v1/lease/{ask}", body=body, limit=limit, refusals=True
+        )
 
-    def _decode(self, response: ClientResponse, raw: bytes) -> dict[str, Any]:
-        """A body as a JSON object."""
-        try:
-            data = orjson.loads(raw)
-        except (ValueError, RecursionError) as err:
-            raise NodeResponseError(
-                response.status, "malformed", f"{self._where} answered with no JSON"
-            ) from err
-        if not isinstance(data, dict):
-            self._malformed(response, "answered with JSON that is no object")
-        return data
+    async def command(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        limit: float,
+        fresh: bool = False,
+    ) -> dict[str, Any]:
+        """What the node answers to a command within `limit` seconds; NodeResponseError: refused.
 
-    def _parse[T](self, parse: Callable[[dict[str, Any]], T], data: dict[str, Any]) -> T:
-        try:
-            return parse(data)
-        except ValueError as err:
-            raise NodeResponseError(
-                200, "malformed", f"{self._where} answered with something unexpected: {err}"
-            ) from err
+        `fresh`: on a connection of its own.
+        """
+        return await self._request(method, path, body=body, limit=limit, fresh=fresh)
+
+    async def safe(self, kettle_id: str | None = None, *, limit: float) -> None:
+        """All heat off now and latched, of this kettle or of all, on a connection of its own."""
+        body = {} if kettle_id is None else {"kettle_id": kettle_id}
+        await self._request("PUT", "/v1/safe", body=body, limit=limit, fresh=True)
 
     def _page(self, data: dict[str, Any], after: int) -> SamplesPage:
         return self._parse(lambda reply: SamplesPage.parse(reply, after=after), data)
-
-    def _malformed(self, response: ClientResponse, what: str) -> NoReturn:
-        raise NodeResponseError(response.status, "malformed", f"{self._where} {what}")
-
-    def _refuse(self, response: ClientResponse, raw: bytes) -> NoReturn:
-        """Raise what an error reply stands for."""
-        error: Any = None
-        if response.content_type == "application/json":
-            error = self._decode(response, raw).get("error")
-        if not isinstance(error, dict):
-            error = {}
-        code = str(error.get("code", "unknown"))
-        message = str(error.get("message", f"{self._where} answered {response.status}"))[:500]
-        detail = error.get("detail")
-        if not isinstance(detail, dict):
-            detail = {}
-        if response.status == 401:
-            raise NodeAuthError(message)
-        if response.status == 409 and code == "other_spool":
-            raise OtherSpoolError(str(detail.get("spool_id", "")), message, detail)
-        raise NodeResponseError(response.status, code, message, detail)
 
 
 def _cursor(after: int, spool_id: str | None, **more: float) -> dict[str, str]:

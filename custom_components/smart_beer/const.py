@@ -18,5 +18,14 @@ CONF_CLIENT_ID: Final = "client_id"
 CONF_FINGERPRINT: Final = "fingerprint"
 CONF_NODE_ID: Final = "node_id"
 
-PLATFORMS: Final = (Platform.BINARY_SENSOR, Platform.SENSOR)
+PLATFORMS: Final = (
+    Platform.BINARY_SENSOR,
+    Platform.BUTTON,
+    Platform.CLIMATE,
+    Platform.EVENT,
+    Platform.NUMBER,
+    Platform.SELECT,
+    Platform.SENSOR,
+    Platform.SWITCH,
+)
 MANUFACTURER: Final = "smart-beer"

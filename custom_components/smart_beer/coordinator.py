@@ -17,13 +17,15 @@ from .client import SmartBeerClient
 from .const import CONF_FINGERPRINT, CONF_NODE_ID, DOMAIN, LOGGER
 from .exceptions import (
     NodeAuthError,
-    NodeResponseError,
     OtherSpoolError,
     SmartBeerError,
     StreamUnsupportedError,
 )
 from .feed import SampleFeed
 from .node_checks import NodeChecks, OtherNodeError
+from .node_clock import ClockSteps, async_tell_time
+from .node_commands import NodeCommands
+from .node_live import NodeLive
 from .readings import Reading, Readings
 
 if TYPE_CHECKING:
@@ -47,8 +49,6 @@ EMPTY_PAUSE_S = 1.0  # what a node that ends a call at once and empty is waited 
 PROBLEM_WAIT_S = 30.0  # nobody mends a problem faster; five wrong tokens a minute are one too many
 # Rows missed while away that are still read in one go, so that the newest minute has no hole.
 CATCH_UP_ROWS = 1000
-# Home Assistant's own clock is not passed on when it is plainly wrong (2026-01-01).
-PLAUSIBLE_UTC_S = 1_767_225_600
 
 
 @dataclass(kw_only=True)
@@ -114,20 +114,21 @@ class NodeCoordinator(DataUpdateCoordinator[NodeData]):
         self.connected = False
         record = cache.get(self.node_id)
         self.info: NodeInfo | None = record.info if record else None
-        self.state: NodeState | None = None
         self._checks = NodeChecks(hass, entry, self.node_id, cache)
         self._on_change = on_change
         self._readings = Readings(self.node_id)
         self._backoff = Backoff(first=FIRST_WAIT_S, cap=LONGEST_WAIT_S)
         self._streams = True
         self._cursor = ("", 0)  # spool id and seq of the next page
-        # The node's wall clock less its monotonic one (ms): now, and when last compared.
-        self._ahead_ms: int | None = None
-        self._compared: tuple[str, int] | None = None
+        self._steps = ClockSteps()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._address = _address(subentry)
         self.client = self._make_client(subentry)
+        self.live = NodeLive(
+            hass, entry, self.node_id, client=lambda: self.client, publish=self._publish
+        )
+        self.commands = NodeCommands(self)
         self.data = self._snapshot()
 
     @callback
@@ -159,6 +160,11 @@ class NodeCoordinator(DataUpdateCoordinator[NodeData]):
         self.client = self._make_client(subentry)
         self._backoff.reset()
         self.async_start()
+
+    @property
+    def state(self) -> NodeState | None:
+        """The newest that is known of the node's state."""
+        return self.live.state
 
     @property
     def problem(self) -> str | None:
@@ -239,6 +245,7 @@ class NodeCoordinator(DataUpdateCoordinator[NodeData]):
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._follow())
                 group.create_task(self._watch())
+                group.create_task(self.live.async_listen())
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from errors
 
@@ -250,13 +257,15 @@ class NodeCoordinator(DataUpdateCoordinator[NodeData]):
                 f"node {info.node_id} answers at {self.client.host}:{self.client.port}",
                 found=info.node_id,
             )
+        mark = self.live.mark()
         state = await self.client.state()
         if not info.clock.known:
-            await self._tell_time()
+            await async_tell_time(self.client, self.node_id)
             self._readings.take_state(state.channels, time.monotonic())
-        changed = self._checks.async_passed(info, stepped_ms=self._stepped_ms(info))
+        changed = self._checks.async_passed(info, stepped_ms=self._steps.stepped_ms(info))
         self._checks.async_disk(state)
-        self.info, self.state, self.connected = info, state, True
+        self.live.take(state, mark)
+        self.info, self.connected = info, True
         if changed:
             self._on_change()
         self._publish()
@@ -311,35 +320,10 @@ class NodeCoordinator(DataUpdateCoordinator[NodeData]):
         now = time.monotonic()
         self.feed.append(page)
         self._readings.take_page(page, now)
-        if page.samples and page.next == page.last_seq:
-            self._ahead_ms = page.samples[-1][1] - page.mono_ms
+        self._steps.hear(page)
         self._backoff.reset()
         self._publish()
         return bool(page.samples)
-
-    async def _tell_time(self) -> None:
-        """Tell the node the time, when Home Assistant plausibly knows it."""
-        now = time.time()
-        if now < PLAUSIBLE_UTC_S:
-            LOGGER.warning(
-                "Node %s does not know the time, and neither does Home Assistant", self.node_id
-            )
-            return
-        try:
-            await self.client.set_clock(int(now * 1000))
-        except NodeResponseError as err:
-            # It learnt the time meanwhile, or this token may only read: both are the node's right.
-            LOGGER.debug("Node %s did not take the time: %s", self.node_id, err)
-
-    def _stepped_ms(self, info: NodeInfo) -> int | None:
-        """By how much the node's clock has moved since the last look; None across a restart."""
-        before, self._compared = self._compared, None
-        if self._ahead_ms is None:
-            return None
-        self._compared = (info.boot_id, self._ahead_ms)
-        if before is None or before[0] != info.boot_id:
-            return None
-        return self._ahead_ms - before[1]
 
     def _lost(self, err: SmartBeerError) -> bool:
         """Show that the node cannot be followed, logged once; whether that needs a person."""

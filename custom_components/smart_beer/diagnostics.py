@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from .coordinator import NodeCoordinator, SmartBeerConfigEntry
     from .kettle import KettleCoordinator
+    from .leadership import KettleLeadership
 
 # Addresses and fingerprints stay: they are no secrets, and most problems are about them.
 TO_REDACT = {CONF_TOKEN, CONF_CLIENT_ID, "clients", "secret"}
@@ -74,6 +75,7 @@ def _node(node: NodeCoordinator) -> dict[str, Any]:
             channel_id: {"value": reading.value, "quality": reading.quality}
             for channel_id, reading in node.data.readings.items()
         },
+        "last_commands": node.commands.log.told(),
         "feed": {
             "spool_id": feed.spool_id,
             "cursor": feed.last_seq,
@@ -86,9 +88,26 @@ def _node(node: NodeCoordinator) -> dict[str, Any]:
 
 
 def _kettle(kettle: KettleCoordinator) -> dict[str, Any]:
-    """What a kettle shows, and which probes it is made of."""
+    """What a kettle shows, which probes it is made of, and who leads it."""
+    interlocks = {"/".join(key): closed for key, closed in kettle.data.interlocks.items()}
     return {
         "name": kettle.kettle_name,
         "nodes": [node.node_id for node in kettle.nodes],
-        "data": asdict(kettle.data),
+        "data": {**asdict(kettle.data), "interlocks": interlocks},
+        "leadership": None if kettle.leadership is None else _leadership(kettle.leadership),
+    }
+
+
+def _leadership(leadership: KettleLeadership) -> dict[str, Any]:
+    """Who leads a kettle, as this server sees it; seconds are of now."""
+    return {
+        "server_id": leadership.server_id,
+        "leads": leadership.leads,
+        "leader": leadership.leader,
+        "epoch": leadership.epoch,
+        "may_energise": leadership.may_energise,
+        "energise_in_s": leadership.energise_in_s,
+        "members_agree": leadership.members_agree,
+        "twin": leadership.twin,
+        "held": leadership.held,
     }

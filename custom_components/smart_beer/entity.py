@@ -19,6 +19,7 @@ class SmartBeerEntity[C: DataUpdateCoordinator[Any]](CoordinatorEntity[C]):
     """An entity that is written when what it shows has changed enough, not with every sample."""
 
     _attr_has_entity_name = True
+    of_hub = False  # an entity of a node that is shown on a kettle, which is the hub's
 
     def __init__(
         self, coordinator: C, unique_id: str, device: tuple[str, str], *, step: float = 0.0

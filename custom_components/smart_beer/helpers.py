@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from .coordinator import NodeCoordinator, SmartBeerConfigEntry
 
 BREWERY_IDENTIFIER = (DOMAIN, HUB_ID)
+# What of a node is shown on the device of its kettle.
+CONTROLLER = "controller"
+INTERLOCK = "interlock"
+OUTPUT = "output"
+PARTS = frozenset({CONTROLLER, INTERLOCK, OUTPUT})
 
 
 def node_identifier(node_id: str) -> tuple[str, str]:
@@ -26,6 +31,11 @@ def node_identifier(node_id: str) -> tuple[str, str]:
 def kettle_identifier(kettle_id: str) -> tuple[str, str]:
     """The identifier of a kettle's device."""
     return (DOMAIN, f"kettle/{kettle_id}")
+
+
+def brewery_unique_id(key: str) -> str:
+    """The unique id of an entity of the brewery itself."""
+    return f"{HUB_ID}/{key}"
 
 
 def node_unique_id(node_id: str, key: str) -> str:
@@ -41,6 +51,17 @@ def channel_unique_id(node_id: str, channel_id: str) -> str:
 def kettle_unique_id(kettle_id: str, key: str) -> str:
     """The unique id of a kettle's entity."""
     return f"kettle/{kettle_id}/{key}"
+
+
+def part_unique_id(what: str, node_id: str, part_id: str, key: str = "") -> str:
+    """The unique id of an entity of a node's output, controller or interlock (`what`)."""
+    return "/".join(filter(None, (what, node_id, part_id, key)))
+
+
+def part_node_id(unique_id: str) -> str | None:
+    """The node behind a `part_unique_id`; None if it is none."""
+    what, _, rest = unique_id.partition("/")
+    return rest.partition("/")[0] if what in PARTS else None
 
 
 @callback

@@ -8,18 +8,28 @@ Times are UTC milliseconds unless a name says otherwise.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from .actuator_models import (
+    ActuatorInfo,
+    ActuatorState,
+    Answer,
+    ControllerInfo,
+    ControllerState,
+    InterlockInfo,
+    Latch,
+)
 from .page import SamplesPage, parse_holes
 from .parsing import (
     a_dict,
     a_list,
     a_str,
     an_int,
-    counts,
     maybe_float,
     maybe_int,
     maybe_str,
     objects,
+    texts,
 )
+from .state_models import Alarm, ChannelReading, Health, NodeState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,13 +37,20 @@ if TYPE_CHECKING:
 __all__ = [
     "API_NEWEST",
     "API_OLDEST",
+    "ActuatorInfo",
+    "ActuatorState",
     "Alarm",
+    "Answer",
     "ChannelInfo",
     "ChannelReading",
     "ClockInfo",
+    "ControllerInfo",
+    "ControllerState",
     "Health",
     "Identity",
+    "InterlockInfo",
     "KettleInfo",
+    "Latch",
     "NodeInfo",
     "NodeState",
     "PairedNode",
@@ -76,21 +93,26 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KettleInfo:
-    """A kettle a node serves; `group` names all nodes that serve it (empty when not told)."""
+    """A kettle a node serves; `group` names all nodes that serve it (empty when not told).
+
+    `high_limit`: above this temperature (°C) the node lets nothing heat it.
+    """
 
     kettle_id: str
     name: str
     group: tuple[str, ...] = ()
+    high_limit: float | None = None
 
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
         """A kettle; ValueError when it is none."""
         kettle_id = a_str(data, "kettle_id")
-        group = a_list(data, "group") if "group" in data else []
+        safety = data.get("safety")
         return cls(
             kettle_id=kettle_id,
             name=maybe_str(data, "kettle_name") or kettle_id,
-            group=tuple(item for item in group if isinstance(item, str)),
+            group=texts(data, "group"),
+            high_limit=maybe_float(safety, "high_limit") if isinstance(safety, dict) else None,
         )
 
 
@@ -183,6 +205,9 @@ class NodeInfo:
     versions: Mapping[str, str]
     kettles: tuple[KettleInfo, ...]
     channels: tuple[ChannelInfo, ...]
+    actuators: tuple[ActuatorInfo, ...]
+    controllers: tuple[ControllerInfo, ...]
+    interlocks: tuple[InterlockInfo, ...]
     spool: SpoolInfo
     clock: ClockInfo
     boot_id: str
@@ -202,6 +227,9 @@ class NodeInfo:
             versions={str(key): str(value) for key, value in versions.items()},
             kettles=tuple(KettleInfo.parse(item) for item in objects(data, "kettles")),
             channels=tuple(ChannelInfo.parse(item) for item in objects(data, "channels")),
+            actuators=tuple(ActuatorInfo.parse(item) for item in objects(data, "actuators")),
+            controllers=tuple(ControllerInfo.parse(item) for item in objects(data, "controllers")),
+            interlocks=tuple(InterlockInfo.parse(item) for item in objects(data, "interlocks")),
             spool=SpoolInfo.parse(a_dict(data, "spool")),
             clock=ClockInfo.parse(a_dict(data, "clock")),
             boot_id=maybe_str(data, "boot_id") or "",
@@ -217,122 +245,17 @@ class NodeInfo:
         """The channel of that id, if the node has it."""
         return next((c for c in self.channels if c.channel_id == channel_id), None)
 
+    def actuator(self, actuator_id: str) -> ActuatorInfo | None:
+        """The output of that id, if the node has it."""
+        return next((a for a in self.actuators if a.actuator_id == actuator_id), None)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelReading:
-    """The newest word of a channel; `value` is None when `quality` is `bad:...`."""
+    def controller(self, controller_id: str) -> ControllerInfo | None:
+        """The controller of that id, if the node has it."""
+        return next((c for c in self.controllers if c.controller_id == controller_id), None)
 
-    t: int | None
-    value: float | None
-    quality: str
-
-    @classmethod
-    def parse(cls, data: Mapping[str, Any]) -> Self:
-        """A reading; a value that comes with a bad quality is dropped, not shown."""
-        quality = a_str(data, "quality")
-        value = maybe_float(data, "value")
-        if value is None and not quality.startswith("bad"):
-            quality = "bad:io"
-        return cls(
-            t=maybe_int(data, "t"),
-            value=None if quality.startswith("bad") else value,
-            quality=quality,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alarm:
-    """Something on the node that a person should know."""
-
-    alarm_id: str
-    since: int | None
-    text: str
-
-    @classmethod
-    def parse(cls, data: Mapping[str, Any]) -> Self:
-        """An alarm; ValueError when it is none."""
-        return cls(
-            alarm_id=a_str(data, "id"),
-            since=maybe_int(data, "since"),
-            text=maybe_str(data, "text") or "",
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """How the node itself is; None where it cannot tell."""
-
-    bus_errors: Mapping[str, Mapping[str, int]]  # channel id -> cause -> count since start
-    clock_offset_ms: float | None = None
-    disk_free: int | None = None  # bytes
-    cpu_temperature: float | None = None  # degrees Celsius
-    power_mode: Mapping[str, str]
-    spool_rows: int | None = None
-    spool_size: int | None = None  # bytes
-    spool_lost: int = 0  # samples that could not be committed
-
-    @classmethod
-    def parse(cls, data: Mapping[str, Any]) -> Self:
-        """A node's health; what is missing stays None."""
-        errors = data.get("bus_errors")
-        power = data.get("power_mode")
-        spool = a_dict(data, "spool") if isinstance(data.get("spool"), dict) else {}
-        return cls(
-            bus_errors={
-                str(channel): counts(causes)
-                for channel, causes in (errors if isinstance(errors, dict) else {}).items()
-            },
-            clock_offset_ms=maybe_float(data, "clock_offset_ms"),
-            disk_free=maybe_int(data, "disk_free_bytes"),
-            cpu_temperature=maybe_float(data, "cpu_temperature"),
-            power_mode={
-                str(channel): mode
-                for channel, mode in (power if isinstance(power, dict) else {}).items()
-                if isinstance(mode, str)
-            },
-            spool_rows=maybe_int(spool, "rows"),
-            spool_size=maybe_int(spool, "bytes"),
-            spool_lost=maybe_int(spool, "lost") or 0,
-        )
-
-    def errors_by_cause(self) -> dict[str, int]:
-        """Bus errors of all channels together, by cause."""
-        total: dict[str, int] = {}
-        for causes in self.bus_errors.values():
-            for cause, count in causes.items():
-                total[cause] = total.get(cause, 0) + count
-        return total
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeState:
-    """`GET /v1/state`: the newest of everything, also while the node's clock is unknown."""
-
-    channels: Mapping[str, ChannelReading]
-    batches: Mapping[str, str | None]  # kettle id -> active batch
-    alarms: tuple[Alarm, ...]
-    health: Health
-    boot_id: str
-
-    @classmethod
-    def parse(cls, data: Mapping[str, Any]) -> Self:
-        """A node's state; ValueError when it is none."""
-        kettles = a_dict(data, "kettles") if "kettles" in data else {}
-        return cls(
-            channels={
-                str(key): ChannelReading.parse(value)
-                for key, value in a_dict(data, "channels").items()
-                if isinstance(value, dict)
-            },
-            batches={
-                str(key): maybe_str(value, "batch")
-                for key, value in kettles.items()
-                if isinstance(value, dict)
-            },
-            alarms=tuple(Alarm.parse(item) for item in objects(data, "alarms")),
-            health=Health.parse(a_dict(data, "health")),
-            boot_id=maybe_str(data, "boot_id") or "",
-        )
+    def kettle(self, kettle_id: str) -> KettleInfo | None:
+        """The kettle of that id, if the node serves it."""
+        return next((k for k in self.kettles if k.kettle_id == kettle_id), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

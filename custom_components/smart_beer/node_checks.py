@@ -156,4 +156,13 @@ class NodeChecks:
 
 def _shown(info: NodeInfo) -> tuple[object, ...]:
     """What devices and entities are made of."""
-    return (info.name, info.model, info.version, info.channels, info.kettles)
+    return (
+        info.name,
+        info.model,
+        info.version,
+        info.channels,
+        info.kettles,
+        info.actuators,
+        info.controllers,
+        info.interlocks,
+    )

@@ -72,6 +72,12 @@ def objects(data: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     return items
 
 
+def texts(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """The texts listed under `key`; none when it is missing, and anything else is left out."""
+    value = data.get(key)
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+
 def counts(data: object) -> dict[str, int]:
     """The whole numbers of an object by name; anything else in it is left out."""
     if not isinstance(data, dict):

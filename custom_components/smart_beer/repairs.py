@@ -1,7 +1,7 @@
 """What a person has to decide or to mend, as repair issues with fix flows."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, override
+from typing import TYPE_CHECKING, Any, Final, Literal, override
 
 from homeassistant.components.repairs import ConfirmRepairFlow, RepairsFlow, RepairsFlowResult
 from homeassistant.config_entries import ConfigEntryState
@@ -26,16 +26,20 @@ if TYPE_CHECKING:
     from homeassistant.config_entries import ConfigEntry
 
 
+LEARN_MORE: Final = "https://github.com/smart-beer/smart-beer#repairs"
+
+
 @dataclass(frozen=True, slots=True)
 class Issue:
     """How one kind of issue is shown.
 
-    `extra` are the placeholders its texts need besides `name`, `node_id` and `host`,
-    which are filled in from the node's subentry. `persistent` marks what happened once
-    and nobody will raise again: it stays, over restarts, until someone confirms it.
+    `extra` are the placeholders its texts need; those `about` a node have `name`, `node_id` and
+    `host` besides, which are filled in from the node's subentry. `persistent` marks what happened
+    once and nobody will raise again: it stays, over restarts, until someone confirms it.
     """
 
     severity: ir.IssueSeverity
+    about: Literal["node", "kettle", "brewery"] = "node"
     fixable: bool = False
     persistent: bool = False
     extra: frozenset[str] = frozenset()
@@ -54,13 +58,19 @@ ISSUES: dict[str, Issue] = {
         ir.IssueSeverity.WARNING, fixable=True, persistent=True, extra=frozenset({"seconds"})
     ),
     "node_disk_full": Issue(ir.IssueSeverity.ERROR, extra=frozenset({"lost"})),
-    "lovelace_yaml": Issue(ir.IssueSeverity.WARNING, extra=frozenset({"url"})),
+    "lovelace_yaml": Issue(ir.IssueSeverity.WARNING, about="brewery", extra=frozenset({"url"})),
+    "members_differ": Issue(
+        ir.IssueSeverity.ERROR, about="kettle", extra=frozenset({"kettle", "groups"})
+    ),
+    "server_id_twice": Issue(
+        ir.IssueSeverity.ERROR, about="brewery", extra=frozenset({"kettles", "server_id"})
+    ),
 }
 
 
-def issue_id(key: str, node: str | None) -> str:
-    """Return the id of an issue: its key, and the node it is about where there is one."""
-    return key if node is None else f"{key}_{node}"
+def issue_id(key: str, subject: str | None) -> str:
+    """Return the id of an issue: its key, and the node or kettle it is about, if it is."""
+    return key if subject is None else f"{key}_{subject}"
 
 
 @callback
@@ -68,17 +78,18 @@ def async_raise(
     hass: HomeAssistant,
     entry: ConfigEntry[Any] | None,
     key: str,
-    node: str | None = None,
+    subject: str | None = None,
     **placeholders: str,
 ) -> None:
-    """Show the issue `key` of ISSUES, about the node with id `node` where there is one.
+    """Show the issue `key` of ISSUES, about the node or kettle with the id `subject`.
 
     Raising it again only refreshes its texts. Raises KeyError for an unknown key and
     ValueError where a placeholder of ISSUES is missing.
     """
     issue = ISSUES[key]
     if missing := issue.extra - placeholders.keys():
-        raise ValueError(f"Issue {key} of node {node} lacks the placeholders {sorted(missing)}.")
+        raise ValueError(f"Issue {key} about {subject} lacks the placeholders {sorted(missing)}.")
+    node = subject if issue.about == "node" else None
     data: dict[str, str | int | float | None] = {"key": key, "node_id": node}
     if entry is not None:
         data["entry_id"] = entry.entry_id
@@ -87,11 +98,12 @@ def async_raise(
     ir.async_create_issue(
         hass,
         DOMAIN,
-        issue_id(key, node),
+        issue_id(key, subject),
         config_entry_id=None if entry is None else entry.entry_id,
         data=data,
         is_fixable=issue.fixable,
         is_persistent=issue.persistent,
+        learn_more_url=LEARN_MORE,
         severity=issue.severity,
         translation_key=key,
         translation_placeholders=placeholders,
@@ -103,10 +115,10 @@ def async_clear(
     hass: HomeAssistant,
     entry: ConfigEntry[Any] | None,  # noqa: ARG001  the twin of async_raise
     key: str,
-    node: str | None = None,
+    subject: str | None = None,
 ) -> None:
     """Take the issue back; none there is fine."""
-    ir.async_delete_issue(hass, DOMAIN, issue_id(key, node))
+    ir.async_delete_issue(hass, DOMAIN, issue_id(key, subject))
 
 
 @callback

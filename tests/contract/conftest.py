@@ -9,18 +9,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
+
+from custom_components.smart_beer import leaderships
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 ROOT = Path(__file__).parents[2]
 READY_S = 60.0
+SERVER_ID = "server-a"
 
 
 @pytest.fixture(autouse=True)
 def load_custom_integrations(enable_custom_integrations: None) -> None:
     """Let Home Assistant load the integration of this repository."""
+
+
+@pytest.fixture(autouse=True)
+def server_id(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The id of this server, kept in no file."""
+    monkeypatch.setattr(leaderships, "load_server_id", lambda _config_dir: SERVER_ID)
+    return SERVER_ID
+
+
+@pytest.fixture
+async def session(socket_enabled: None) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session of aiohttp's own, as of another machine."""
+    async with aiohttp.ClientSession() as session:
+        yield session
 
 
 @dataclass
@@ -49,6 +67,10 @@ class Simulation:
             }
             for node in self.nodes
         ]
+
+    def level(self, output_id: str, node_id: str = "mash-tun-1") -> float:
+        """What the simulated pin of an output says, in percent."""
+        return float((self.state / "outputs" / node_id / output_id).read_text())
 
     def inject(self, faults: dict[str, str]) -> None:
         """Have these series (`<node_id>/<channel_id>`) fail so from now on."""

@@ -198,13 +198,40 @@ def test_every_command_shown_exists_with_its_options(path: Path) -> None:
 
 
 def test_the_nodes_configuration_shown_is_good(page: Page, tmp_path: Path) -> None:
-    (example,) = yaml_blocks(page, "node")
-    path = tmp_path / "edge.yaml"
-    path.write_text(example, encoding="utf-8")
-    check: list[str | Path] = [BIN / "smart-beer-edge", "check-config", path]
-    ran = subprocess.run(check, capture_output=True, text=True, timeout=60, check=False)
-    assert ran.returncode == 0, ran.stderr
-    assert "Node mash-a, 2 kettle(s), 6 channel(s)" in ran.stdout
+    examples = yaml_blocks(page, "node")
+    said = []
+    for example in examples:
+        path = tmp_path / "edge.yaml"
+        path.write_text(example, encoding="utf-8")
+        check: list[str | Path] = [BIN / "smart-beer-edge", "check-config", path]
+        ran = subprocess.run(check, capture_output=True, text=True, timeout=60, check=False)
+        assert ran.returncode == 0, ran.stderr
+        said.append(ran.stdout)
+    wired, measuring = said
+    assert "Node mash-a, 1 kettle(s), 1 channel(s)" in wired
+    assert "Node mash-a, 2 kettle(s), 6 channel(s)" in measuring
+
+
+def test_the_wired_node_shown_has_all_that_keeps_heat_off(page: Page) -> None:
+    (wired,) = yaml_blocks(page, "actuators")
+    shown_keys = yaml.safe_load(wired)
+    assert {"heater", "pump", "contactor"} == {one["kind"] for one in shown_keys["actuators"]}
+    assert {"stop", "override", "pairing"} == set(shown_keys["inputs"])
+    outputs = {one["id"]: one for one in shown_keys["actuators"]}
+    heater = outputs["heater"]
+    assert heater.keys() >= {"contactor", "requires", "interlocks", "breaker", "max_on_s"}
+    # Pulled down from power-on, and none of 1-Wire's or the guard's.
+    assert all(9 <= one["pin"] <= 27 and one["pin"] != 25 for one in outputs.values())
+
+
+def test_every_kind_and_key_of_a_controller_is_described(page: Page) -> None:
+    schema = (ROOT / "edge_node/config_controllers_check.py").read_text(encoding="utf-8")
+    keys = set(re.findall(r'"(inner_\w+|exchanger_l|outer|boil_\w+|band_k|pid)"', schema))
+    assert len(keys) >= 9
+    for name in keys:
+        assert re.search(rf"`{name}\b", page.prose), name
+    for kind in ("pid", "hysteresis", "cascade", "fermentation"):
+        assert f"| `{kind}` |" in page.prose
 
 
 def test_the_bridges_configuration_shown_is_good(page: Page, tmp_path: Path) -> None:
@@ -228,7 +255,10 @@ def test_the_card_shown_uses_every_key_the_card_knows(page: Page) -> None:
 def test_there_are_automations_to_copy(page: Page) -> None:
     automations = [yaml.safe_load(text) for text in yaml_blocks(page, "triggers")]
     assert len(automations) >= 3
-    assert all(one.keys() == {"alias", "triggers", "actions", "mode"} for one in automations)
+    keys = {"alias", "triggers", "actions", "mode"}
+    assert all(one.keys() - {"conditions"} == keys for one in automations)
+    assert any("smart_beer.alarm_raised" in str(one["triggers"]) for one in automations)
+    assert any("smart_beer.is_leader" in str(one.get("conditions")) for one in automations)
 
 
 def test_every_entity_is_described_by_its_name(page: Page, language: str) -> None:
@@ -236,7 +266,23 @@ def test_every_entity_is_described_by_its_name(page: Page, language: str) -> Non
         for key, entity in platform.items():
             if key != "channel":  # named by the node
                 # The counters share what stands before the colon.
-                assert entity["name"].split(": ")[-1] in page.prose
+                assert shown(entity["name"]).split(": ")[-1] in page.prose
+
+
+@pytest.mark.parametrize("kind", ["services", "triggers", "conditions"])
+def test_every_action_trigger_and_condition_is_in_a_table_with_its_fields(
+    page: Page, language: str, kind: str
+) -> None:
+    for key, texts in translations(language)[kind].items():
+        (row,) = re.findall(rf"^\| \*(.+)\*, `smart_beer\.{key}` \|(.*)$", page.prose, re.MULTILINE)
+        assert row[0] == texts["name"]
+        for field in texts["fields"].keys() - ({"device_id"} if kind != "services" else set()):
+            assert f"`{field}`" in row[1], (key, field)
+
+
+def test_every_latch_is_named(page: Page, language: str) -> None:
+    for latch in translations(language)["selector"]["latch"]["options"]:
+        assert f"`{latch}`" in page.prose
 
 
 def test_every_repair_is_in_the_table_by_its_title(page: Page, language: str) -> None:

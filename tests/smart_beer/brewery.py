@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from homeassistant.config_entries import ConfigEntryState, ConfigSubentry
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry, flush_store
 
 from custom_components.smart_beer.const import DOMAIN, HUB_ID
 from custom_components.smart_beer.helpers import (
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from homeassistant.core import HomeAssistant, State
 
     from custom_components.smart_beer.coordinator import NodeCoordinator
+    from custom_components.smart_beer.kettle import KettleCoordinator
     from tests.smart_beer.edge_stub import EdgeStub
 
 
@@ -86,6 +87,34 @@ async def following(entry: MockConfigEntry, stub: EdgeStub) -> None:
     await eventually(lambda: stub.paths("/v1/samples"), "samples asked for")
 
 
+async def leading(entry: MockConfigEntry, kettle_id: str = "mash-tun") -> KettleCoordinator:
+    """Wait until this server leads the kettle, which is then told of."""
+    await eventually(lambda: kettle_id in entry.runtime_data.kettles, f"{kettle_id} known")
+    kettle: KettleCoordinator = entry.runtime_data.kettles[kettle_id]
+    await eventually(lambda: kettle.data.leading, f"{kettle_id} led")
+    await eventually(
+        lambda: kettle.leadership is not None and kettle.leadership.may_energise, "may energise"
+    )
+    return kettle
+
+
+async def restarted(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Set the brewery up anew, with what is remembered of its nodes."""
+    await flush_store(entry.runtime_data.cache._store)
+    assert await hass.config_entries.async_reload(entry.entry_id)
+
+
+async def call(
+    hass: HomeAssistant, platform: str, service: str, unique_id: str, **data: Any
+) -> None:
+    """Call a service for the entity of a unique id, as a person would."""
+    entity_id = er.async_get(hass).async_get_entity_id(platform, DOMAIN, unique_id)
+    assert entity_id, f"there is no {platform} {unique_id}"
+    await hass.services.async_call(
+        platform, service, {"entity_id": entity_id, **data}, blocking=True
+    )
+
+
 def add_node(hass: HomeAssistant, entry: MockConfigEntry, stub: EdgeStub) -> str:
     """Add the node to the running brewery; the id of its subentry."""
     subentry = ConfigSubentry(
@@ -98,7 +127,8 @@ def add_node(hass: HomeAssistant, entry: MockConfigEntry, stub: EdgeStub) -> str
     return subentry.subentry_id
 
 
-def _state(hass: HomeAssistant, platform: str, unique_id: str) -> State | None:
+def state_of(hass: HomeAssistant, platform: str, unique_id: str) -> State | None:
+    """The state of the entity of a unique id, None while it has none."""
     entity_id = er.async_get(hass).async_get_entity_id(platform, DOMAIN, unique_id)
     return hass.states.get(entity_id) if entity_id else None
 
@@ -107,21 +137,21 @@ def kettle_state(
     hass: HomeAssistant, key: str, kettle_id: str = "mash-tun", platform: str = "sensor"
 ) -> State | None:
     """The state of a kettle's entity, None while it has none."""
-    return _state(hass, platform, kettle_unique_id(kettle_id, key))
+    return state_of(hass, platform, kettle_unique_id(kettle_id, key))
 
 
 def node_state(
     hass: HomeAssistant, key: str, node_id: str = "mash-a", platform: str = "binary_sensor"
 ) -> State | None:
     """The state of a node's entity, None while it has none."""
-    return _state(hass, platform, node_unique_id(node_id, key))
+    return state_of(hass, platform, node_unique_id(node_id, key))
 
 
 def channel_state(
     hass: HomeAssistant, channel_id: str = "temperature", node_id: str = "mash-a"
 ) -> State | None:
     """The state of a raw channel's sensor, None while it has none."""
-    return _state(hass, "sensor", channel_unique_id(node_id, channel_id))
+    return state_of(hass, "sensor", channel_unique_id(node_id, channel_id))
 
 
 def value_of(state: State | None) -> str | None:

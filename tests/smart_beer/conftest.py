@@ -6,15 +6,26 @@ from unittest.mock import PropertyMock, patch
 import pytest
 
 from custom_components.smart_beer import coordinator as module
+from custom_components.smart_beer import leaderships
 from tests.smart_beer.edge_stub import EdgeStub, running_stub
+from tests.smart_beer.output_stub import OutputStub, running_outputs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+SERVER_ID = "server-a"
 
 
 @pytest.fixture(autouse=True)
 def load_custom_integrations(enable_custom_integrations: None) -> None:
     """Let Home Assistant load the integration of this repository."""
+
+
+@pytest.fixture(autouse=True)
+def server_id(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The id of this server, kept in no file."""
+    monkeypatch.setattr(leaderships, "load_server_id", lambda _config_dir: SERVER_ID)
+    return SERVER_ID
 
 
 @pytest.fixture
@@ -38,6 +49,13 @@ async def stub(socket_enabled: None) -> AsyncIterator[EdgeStub]:
 async def second(socket_enabled: None) -> AsyncIterator[EdgeStub]:
     """A second node of the same kettle."""
     async with running_stub(node_id="mash-b") as server:
+        yield server
+
+
+@pytest.fixture
+async def heated(socket_enabled: None) -> AsyncIterator[OutputStub]:
+    """A node `mash-a` with a heater and a pump, which gives its lease to whoever asks."""
+    async with running_outputs() as server:
         yield server
 
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import tempfile
 import time
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from aiohttp import web
 from tests.smart_beer.node_server import make_certificate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from aiohttp.typedefs import Handler
 
@@ -68,14 +68,19 @@ class EdgeStub:
     batches: dict[str, str | None] = field(default_factory=dict)
     health: dict[str, Any] = field(default_factory=dict)
     readings: dict[str, dict[str, Any]] = field(default_factory=dict)  # of /v1/state
+    described: dict[str, Any] = field(default_factory=dict)  # more of /v1/node: actuators, ...
+    parts: dict[str, Any] = field(default_factory=dict)  # more of /v1/state: latches, ...
     samples: list[list[Any]] = field(default_factory=list)  # [seq, t, series, value, quality, None]
     answers: dict[str, web.Response] = field(default_factory=dict)  # path -> instead of the own
     hang: set[str] = field(default_factory=set)  # paths that never answer
     requests: list[tuple[str, str]] = field(default_factory=list)  # method, path with query
+    ports: set[int] = field(default_factory=set)  # of the connections that requests came on
     clock_set: list[int] = field(default_factory=list)
     mono_ms: int = 5_000
     stream_pages: int | None = None  # the server ends a stream after so many
     silent: bool = False  # waiting calls are answered never
+    announces: bool = False  # knows `/v1/events`
+    listeners: list[asyncio.Queue[bytes | None]] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -139,6 +144,7 @@ class EdgeStub:
             "kettles": self.kettles,
             "channels": self.channels,
             "actuators": [],
+            **self.described,
             "clock": self.clock,
             "spool": {
                 "spool_id": self.spool_id,
@@ -173,6 +179,7 @@ class EdgeStub:
         app.router.add_get("/v1/node", self._node)
         app.router.add_get("/v1/state", self._state)
         app.router.add_get("/v1/samples", self._samples)
+        app.router.add_get("/v1/events", self._events)
         app.router.add_put("/v1/clock", self._clock)
         app.router.add_post("/v1/pair", self._pair)
         app.router.add_delete("/v1/pair", self._unpair)
@@ -191,6 +198,8 @@ class EdgeStub:
     @web.middleware
     async def _gate(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         self.requests.append((request.method, request.path_qs))
+        if request.transport is not None:
+            self.ports.add(request.transport.get_extra_info("peername")[1])
         if request.path in self.hang:
             await self.closing.wait()
         if (answer := self.answers.get(request.path)) is not None:
@@ -225,6 +234,7 @@ class EdgeStub:
                 },
                 "alarms": self.alarms,
                 "latches": [],
+                **self.parts,
                 "health": {
                     "bus_errors": {},
                     "clock_offset_ms": 3,
@@ -236,6 +246,28 @@ class EdgeStub:
                 },
             }
         )
+
+    def tell(self, event: bytes | None) -> None:
+        """Send these bytes to whoever listens to events; None ends the streams."""
+        for queue in self.listeners:
+            queue.put_nowait(event)
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        if not self.announces:
+            return self.refuse(404, "not_found")
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self.listeners.append(queue)
+        try:
+            while (event := await queue.get()) is not None:
+                await response.write(event)
+        except ConnectionResetError:
+            return response
+        finally:
+            self.listeners.remove(queue)
+        await response.write_eof()
+        return response
 
     async def _samples(self, request: web.Request) -> web.StreamResponse:
         query = request.query
@@ -303,13 +335,29 @@ class EdgeStub:
         return self._reply({})
 
 
+def _forgive_hasty_clients(loop: asyncio.AbstractEventLoop) -> None:
+    """A client that goes in the middle of the handshake is no error; it shares our loop."""
+    before = loop.get_exception_handler()
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if "transport creation for incoming connection" in context["message"]:
+            return
+        if before is None:
+            loop.default_exception_handler(context)
+        else:
+            before(loop, context)
+
+    loop.set_exception_handler(handle)
+
+
 @asynccontextmanager
-async def running_stub(**changes: Any) -> AsyncIterator[EdgeStub]:
-    """A node on a free port of this machine, until the block ends."""
+async def serving[S: EdgeStub](make: Callable[[str], S]) -> AsyncIterator[S]:
+    """The node made of a fingerprint, on a free port of this machine, until the block ends."""
     with tempfile.TemporaryDirectory() as folder:
         fingerprint, context = make_certificate(Path(folder))
-    stub = EdgeStub(fingerprint=fingerprint, **changes)
+    stub = make(fingerprint)
     runner = web.AppRunner(stub.app(), shutdown_timeout=0.1)
+    _forgive_hasty_clients(asyncio.get_running_loop())
     await runner.setup()
     site = web.TCPSite(runner, stub.host, 0, ssl_context=context)
     await site.start()
@@ -319,7 +367,13 @@ async def running_stub(**changes: Any) -> AsyncIterator[EdgeStub]:
     finally:
         stub.closing.set()
         stub.announce()
+        stub.tell(None)
         await runner.cleanup()
+
+
+def running_stub(**changes: Any) -> AbstractAsyncContextManager[EdgeStub]:
+    """A node on a free port of this machine, until the block ends."""
+    return serving(lambda fingerprint: EdgeStub(fingerprint=fingerprint, **changes))
 
 
 @asynccontextmanager

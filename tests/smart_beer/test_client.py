@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from custom_components.smart_beer import client as client_module
+from custom_components.smart_beer import node_http
 from custom_components.smart_beer.client import SmartBeerClient
 from custom_components.smart_beer.exceptions import (
     FingerprintMismatchError,
@@ -209,7 +209,7 @@ async def test_garbage_is_a_response_error(
 async def test_a_huge_answer_is_cut_off(
     client: SmartBeerClient, stub: EdgeStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "MAX_REPLY", 1000)
+    monkeypatch.setattr(node_http, "MAX_REPLY", 1000)
     stub.answers["/v1/state"] = raw(b" " * 5000)
     with pytest.raises(NodeResponseError, match="more than 1000 bytes"):
         await client.state()
@@ -294,3 +294,35 @@ async def test_no_error_ever_shows_the_token(
         with pytest.raises(SmartBeerError) as caught:
             await call()
         assert "geheim" not in f"{caught.value!r} {caught.value.__cause__!r}"
+
+
+async def test_a_refused_lease_is_an_answer_and_no_token_is_none(
+    client: SmartBeerClient, stub: EdgeStub
+) -> None:
+    held = stub.refuse(409, "held", holder="server-b")
+    stub.answers["/v1/lease/acquire"] = held
+    reply = await client.lease("acquire", "mash-tun", {"epoch": 1}, limit=5)
+    assert (reply["status"], reply["error"]["detail"]["holder"]) == (409, "server-b")
+    assert reply["boot_id"] == stub.boot_id
+    stub.hang.add("/v1/lease")
+    with pytest.raises(NodeTimeoutError):
+        await client.lease("status", "mash-tun", None, limit=0.05)
+    stub.hang.clear()
+    stub.tokens.clear()
+    with pytest.raises(NodeAuthError):
+        await client.lease("status", "mash-tun", None, limit=5)
+
+
+async def test_a_fresh_command_takes_no_connection_that_was_kept(
+    client: SmartBeerClient, stub: EdgeStub
+) -> None:
+    stub.answers["/v1/actuators/pump"] = stub.refuse(200, "none")
+    for _ in range(3):
+        await client.command("PUT", "/v1/actuators/pump", {}, limit=5)
+    assert len(stub.ports) == 1
+    await client.command("PUT", "/v1/actuators/pump", {}, limit=5, fresh=True)
+    stub.answers["/v1/safe"] = stub.refuse(200, "none")
+    await client.safe("mash-tun", limit=5)
+    assert len(stub.ports) == 3
+    await client.command("PUT", "/v1/actuators/pump", {}, limit=5)
+    assert len(stub.ports) == 3

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from custom_components.smart_beer import coordinator as module
+from custom_components.smart_beer import node_clock
 from custom_components.smart_beer.client import SmartBeerClient
 from custom_components.smart_beer.const import LOGGER
 from custom_components.smart_beer.readings import FRESH_S
@@ -240,7 +241,7 @@ async def test_a_node_without_the_time_is_told_it_and_its_readings_are_shown_mea
 async def test_a_time_that_is_plainly_wrong_is_not_passed_on(
     hass: HomeAssistant, stub: EdgeStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PLAUSIBLE_UTC_S", time.time() + 1e6)
+    monkeypatch.setattr(node_clock, "PLAUSIBLE_UTC_S", time.time() + 1e6)
     stub.clock["known"] = False
     entry = await set_up(hass, stub)
     await eventually(lambda: value_of(node_state(hass, "clock_known")) == "off")

@@ -5,6 +5,7 @@ import json
 
 import pytest
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -15,6 +16,7 @@ from pytest_homeassistant_custom_component.components.diagnostics import (
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.smart_beer.bridge import BRIDGE, BridgeRegistration
+from custom_components.smart_beer.command_log import KEPT, CommandLog
 from custom_components.smart_beer.helpers import (
     BREWERY_IDENTIFIER,
     kettle_identifier,
@@ -22,6 +24,8 @@ from custom_components.smart_beer.helpers import (
 )
 from tests.smart_beer.edge_stub import EdgeStub
 from tests.smart_beer.flow_helpers import add_hub
+from tests.smart_beer.leading import lead, with_outputs
+from tests.smart_beer.output_stub import running_outputs
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
@@ -110,3 +114,64 @@ async def test_a_node_never_heard_of_is_told_of_too(
     found = await get_diagnostics_for_config_entry(hass, hass_client, entry)
     told = found["nodes"]["mash-a"]
     assert (told["connected"], told["node"], told["state"]) == (False, None, None)
+
+
+async def test_a_kettle_tells_who_leads_it_and_what_keeps_heat_off(
+    hass: HomeAssistant, hass_client: ClientSessionGenerator, stub: EdgeStub
+) -> None:
+    entry = await running_brewery(hass, with_outputs(stub))
+    lead(entry, leads=True, leader="server-a", held={"mash-a": 9.5}, twin=True)
+    found = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    told = found["kettles"]["mash-tun"]
+    assert told["leadership"] == {
+        "server_id": "server-a",
+        "leads": True,
+        "leader": "server-a",
+        "epoch": 7,
+        "may_energise": True,
+        "energise_in_s": None,
+        "members_agree": True,
+        "twin": True,
+        "held": {"mash-a": 9.5},
+    }
+    assert told["data"]["interlocks"] == {"mash-a/lid": False}
+    assert found["nodes"]["mash-a"]["state"]["actuators"]["heater"]["limited_by"] == "interlock"
+
+
+async def test_what_became_of_the_last_commands_is_told_without_who_may(
+    hass: HomeAssistant, hass_client: ClientSessionGenerator, socket_enabled: None
+) -> None:
+    async with running_outputs() as node:
+        entry = await running_brewery(hass, node)
+        (coordinator,) = entry.runtime_data.nodes.values()
+        kettle = entry.runtime_data.kettles["mash-tun"]
+        async with asyncio.timeout(20):
+            while not (kettle.leadership.leads and kettle.leadership.may_energise):
+                await asyncio.sleep(0.02)
+        node.limits = {"pump": "min_off"}
+        await coordinator.commands.output("pump", on=True)
+        await coordinator.commands.safe()
+        node.foreign = "server-b"
+        async with asyncio.timeout(20):
+            while kettle.leadership.leads:
+                await asyncio.sleep(0.02)
+        with pytest.raises(HomeAssistantError):
+            await coordinator.commands.output("pump", on=True)
+        found = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    told = found["nodes"]["mash-a"]["last_commands"]
+    assert [(one["call"], one["error"], one["limited_by"]) for one in told] == [
+        ("PUT /v1/actuators/pump", None, "min_off"),
+        ("PUT /v1/safe", None, None),
+        ("PUT /v1/actuators/pump", "not_leader", None),
+    ]
+    assert all(one["t"] > 1_700_000_000_000 for one in told)
+    assert kettle.leadership._session not in json.dumps(found)
+
+
+def test_only_the_newest_commands_are_kept() -> None:
+    log = CommandLog()
+    for number in range(KEPT + 5):
+        log.failed(number, "PUT /v1/safe", None)
+    told = log.told()
+    assert [one["t"] for one in told] == list(range(5, KEPT + 5))
+    assert {one["error"] for one in told} == {"unexpected"}

@@ -62,7 +62,7 @@ async def test_devices_hang_below_the_brewery_and_nodes_belong_to_their_subentri
     for one in er.async_entries_for_config_entry(entities, entry.entry_id):
         expected = subentry_id if one.device_id == node.id else None
         assert one.config_subentry_id == expected, one.entity_id
-        assert str(one.unique_id).split("/")[0] in {"node", "kettle", "channel"}
+        assert str(one.unique_id).split("/")[0] in {"brewery", "node", "kettle", "channel"}
 
 
 async def test_a_whole_life_logs_no_deprecation(

@@ -1,7 +1,11 @@
 """A kettle: what its nodes say together, and whom it leaves out."""
 
+import time
 from typing import TYPE_CHECKING
 
+import pytest
+
+from custom_components.smart_beer.models import NodeInfo
 from tests.smart_beer.brewery import (
     connected,
     eventually,
@@ -12,9 +16,14 @@ from tests.smart_beer.brewery import (
     value_of,
 )
 from tests.smart_beer.edge_stub import EdgeStub, channel, running_stub
+from tests.smart_beer.output_stub import OutputStub, alarm, latch, output
 
 if TYPE_CHECKING:
     from homeassistant.core import HomeAssistant
+
+    from custom_components.smart_beer.kettle import KettleCoordinator
+
+MASH = {"kettle_id": "mash-tun"}
 
 
 async def test_the_median_of_three_nodes_is_shown_and_the_outlier_named(
@@ -152,3 +161,84 @@ async def test_a_refresh_by_hand_computes_anew(hass: HomeAssistant, stub: EdgeSt
     await kettle.async_refresh()
     assert kettle.data.available
     assert kettle.data.quantity("gravity") is None
+
+
+async def test_the_reference_is_made_of_probes_that_were_just_heard(
+    hass: HomeAssistant, stub: EdgeStub, second: EdgeStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = await set_up(hass, stub, second)
+    await following(entry, stub)
+    await following(entry, second)
+    kettle: KettleCoordinator = entry.runtime_data.kettles["mash-tun"]
+    assert kettle._reference() is None
+    stub.sample(65.0)
+    second.sample(65.5)
+    await eventually(lambda: (told := kettle._reference()) and len(told["probes"]) == 2)
+    told = kettle._reference()
+    assert told is not None
+    assert told["value"] == 65.25
+    assert told["probes"] == ["mash-a/temperature", "mash-b/temperature"]
+    assert abs(told["t"] - time.time() * 1000) < 60_000
+    # The kettle still shows what it heard seconds ago; a node must not regulate by it.
+    now = time.monotonic()
+    monkeypatch.setattr("custom_components.smart_beer.kettle.time.monotonic", lambda: now + 5)
+    assert kettle._reference() is None
+    assert kettle._fuse("temperature").value == 65.25  # type: ignore[union-attr]
+    monkeypatch.undo()
+    # Two that contradict each other are no reference, and neither is what no node would take.
+    stub.sample(90.0)
+    await eventually(lambda: kettle._reference() is None)
+    stub.sample(170.0)
+    second.sample(170.0)
+    await eventually(lambda: (fused := kettle.data.temperature) and fused.value == 170)
+    assert kettle._reference() is None
+
+
+async def test_the_group_is_what_most_nodes_list_and_without_any_list_those_that_serve_it(
+    hass: HomeAssistant, stub: EdgeStub, second: EdgeStub
+) -> None:
+    async with running_stub(node_id="mash-c") as third:
+        stub.kettles[0]["group"] = second.kettles[0]["group"] = ["mash-b", "mash-a", "mash-c"]
+        entry = await set_up(hass, stub, second, third)
+        await connected(entry, "mash-a", "mash-b", "mash-c")
+        kettle: KettleCoordinator = entry.runtime_data.kettles["mash-tun"]
+        assert kettle._group() == ("mash-a", "mash-b", "mash-c")
+        assert kettle.leadership is not None
+        await eventually(lambda: kettle.leadership.members == kettle._group())  # type: ignore[union-attr]
+    stub.kettles[0]["group"] = second.kettles[0]["group"] = []
+    third.kettles[0]["group"] = []
+    for node in entry.runtime_data.nodes.values():
+        node.info = NodeInfo.parse({**node.info.raw, "kettles": stub.kettles})
+    assert kettle._group() == ("mash-a", "mash-b", "mash-c")
+
+
+async def test_a_node_with_a_problem_is_not_asked_for_its_lease(
+    hass: HomeAssistant, stub: EdgeStub
+) -> None:
+    entry = await set_up(hass, stub)
+    await connected(entry)
+    kettle: KettleCoordinator = entry.runtime_data.kettles["mash-tun"]
+    node = node_of(entry)
+    assert kettle._client("mash-a") is node.client
+    assert kettle._client("mash-z") is None
+    node._checks.problem = "auth"
+    assert kettle._client("mash-a") is None
+
+
+async def test_latches_alarms_and_interlocks_come_with_their_node(
+    hass: HomeAssistant, heated: OutputStub
+) -> None:
+    heated.describes(output("heater"), interlocks=({"id": "lid", "name": "Lid", **MASH},))
+    heated.parts["interlocks"] = {"lid": False}
+    heated.parts["latches"] = [latch("safe"), latch("no_rise", "boil")]
+    heated.alarms = [alarm("safe_mash-tun")]
+    entry = await set_up(hass, heated)
+    await connected(entry)
+    kettle: KettleCoordinator = entry.runtime_data.kettles["mash-tun"]
+    await eventually(lambda: kettle.data.latches)
+    assert [(node_id, one.latch) for node_id, one in kettle.data.latches] == [("mash-a", "safe")]
+    assert [(node_id, one.alarm_id) for node_id, one in kettle.data.alarms] == [
+        ("mash-a", "safe_mash-tun")
+    ]
+    assert kettle.data.interlocks == {("mash-a", "lid"): False}
+    assert kettle.data.leader in {None, "server-a"}

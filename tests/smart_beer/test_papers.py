@@ -17,7 +17,16 @@ from awesomeversion import AwesomeVersion
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "custom_components" / "smart_beer"
 SOURCES = sorted(FOLDER.glob("*.py"))
-PLATFORMS = ("binary_sensor", "sensor")
+PLATFORMS = (
+    "binary_sensor",
+    "button",
+    "climate",
+    "event",
+    "number",
+    "select",
+    "sensor",
+    "switch",
+)
 
 BRONZE = [
     "action-setup",

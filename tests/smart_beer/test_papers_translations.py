@@ -2,7 +2,6 @@
 
 import ast
 import importlib
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -163,7 +162,7 @@ def test_every_issue_is_described_and_no_other() -> None:
         texts = EN["issues"][key]
         assert ("fix_flow" in texts) is issue.fixable, key
         assert ("description" in texts) is not issue.fixable, key
-        given = issue.extra if key == "lovelace_yaml" else issue.extra | {"name", "node_id", "host"}
+        given = issue.extra | ({"name", "node_id", "host"} if issue.about == "node" else set())
         errors = {"found"}  # what a form adds when it shows an error
         for path, text in flatten(texts).items():
             allowed = given | errors if ".error." in path else given
@@ -185,33 +184,7 @@ def test_every_issue_is_raised_with_what_its_texts_want() -> None:
             assert given == ISSUES[key].extra, key
 
 
-# Exceptions, services, system health
-
-
-def test_every_exception_for_people_is_described_and_no_other() -> None:
-    names = ("HomeAssistantError", "ServiceValidationError", "UpdateFailed", "ConfigEntryError")
-    raised = {
-        text
-        for call in calls(*names, "ConfigEntryNotReady", "ConfigEntryAuthFailed")
-        for text in strings(keyword(call, "translation_key"))
-    }
-    assert EN.get("exceptions", {}).keys() == raised
-
-
-def test_actions_triggers_and_conditions_agree_with_their_texts_and_icons() -> None:
-    icons = json.loads((FOLDER / "icons.json").read_text())
-    registered = {
-        "services": calls(
-            "async_register_admin_service",
-            "async_register_platform_entity_service",
-            "async_register_batched_platform_entity_service",
-        ),
-        "triggers": calls("async_get_triggers"),
-        "conditions": calls("async_get_conditions"),
-    }
-    for kind, found in registered.items():
-        described = (FOLDER / f"{kind}.yaml").exists()
-        assert (kind in EN, kind in icons, bool(found)) == (described,) * 3, kind
+# System health
 
 
 async def test_system_health_is_described_line_by_line(

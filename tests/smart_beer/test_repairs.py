@@ -13,7 +13,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.smart_beer.const import DOMAIN
 from custom_components.smart_beer.coordinator import NodeCoordinator, SmartBeerData
-from custom_components.smart_beer.repairs import ISSUES, async_clear, async_raise
+from custom_components.smart_beer.repairs import ISSUES, LEARN_MORE, async_clear, async_raise
 from tests.smart_beer.flow_helpers import (
     NOBODY,
     add_hub,
@@ -69,12 +69,11 @@ async def test_an_issue_is_raised_named_and_taken_back(
     issue = shown(hass, f"{key}_mash-a")
     assert issue is not None
     assert issue.translation_key == key
-    assert issue.translation_placeholders == {
-        "name": "Node mash-a",
-        "node_id": "mash-a",
-        "host": node.host,
-        **extra,
-    }
+    about = {"name": "Node mash-a", "node_id": "mash-a", "host": node.host}
+    if ISSUES[key].about != "node":
+        about = {}
+    assert issue.translation_placeholders == {**about, **extra}
+    assert issue.learn_more_url == LEARN_MORE
     assert (issue.is_fixable, issue.is_persistent) == (ISSUES[key].fixable, ISSUES[key].persistent)
     async_clear(hass, entry, key, "mash-a")
     assert shown(hass, f"{key}_mash-a") is None

@@ -227,6 +227,6 @@ async def test_entities_are_found_by_translation_key(hass: HomeAssistant, stub: 
     await eventually(lambda: kettle_state(hass, "co2"))
     registry = er.async_get(hass)
     for entity in er.async_entries_for_config_entry(registry, entry.entry_id):
-        kind, _, key = entity.unique_id.split("/")
+        kind, *_, key = entity.unique_id.split("/")
         assert entity.translation_key == ("channel" if kind == "channel" else key)
         assert entity.platform == DOMAIN

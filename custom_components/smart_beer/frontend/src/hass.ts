@@ -12,6 +12,7 @@ export interface EntityEntry {
   platform?: string;
   translation_key?: string | null;
   entity_category?: string | null;
+  hidden?: boolean;
 }
 
 export interface DeviceEntry {

@@ -39,14 +39,64 @@ export function entities(hass: Hass, owner: DeviceEntry | undefined, keys: strin
 
 const tile = (entity: EntityEntry): Card => ({ type: "tile", entity: entity.entity_id, name: { type: "entity" } });
 
+/** Its entities of a domain that a brewer wants at hand: neither settings nor diagnostics. */
+export function controls(hass: Hass, owner: DeviceEntry | undefined, domain: string): EntityEntry[] {
+  if (owner === undefined) return [];
+  return Object.values(hass.entities)
+    .filter((one) => one.platform === DOMAIN && one.device_id === owner.id && one.entity_id.startsWith(`${domain}.`))
+    .filter((one) => one.entity_category == null && !one.hidden)
+    .sort((a, b) => a.entity_id.localeCompare(b.entity_id));
+}
+
+const thermostat = (entity: EntityEntry): Card => ({
+  ...tile(entity),
+  state_content: ["hvac_action", "current_temperature"],
+  features: [{ type: "target-temperature" }, { type: "climate-hvac-modes", style: "icons" }],
+  grid_options: { columns: 12, rows: "auto" },
+});
+
+/** A switch. Heat is not one careless tap away: a heater's tile opens its dialogue instead. */
+const output = (entity: EntityEntry): Card =>
+  entity.translation_key?.startsWith("heater")
+    ? { ...tile(entity), icon_tap_action: { action: "more-info" } }
+    : { ...tile(entity), tap_action: { action: "toggle" }, icon_tap_action: { action: "toggle" } };
+
+/** A button that a tap presses, without a question in between. */
+const press = (entity: EntityEntry): Card => ({
+  ...tile(entity),
+  hide_state: true,
+  color: entity.translation_key === "safe_stop" ? "red" : "amber",
+  tap_action: { action: "perform-action", perform_action: "button.press", target: { entity_id: entity.entity_id } },
+});
+
+const only = (problems: EntityEntry[]): Card => ({
+  visibility: problems.map((one) => ({ condition: "state", entity: one.entity_id, state: "on" })),
+});
+
+/** What is wrong, in words; there while something is. */
+const reasons = (entity: EntityEntry): Card => ({
+  ...tile(entity),
+  ...only([entity]),
+  color: "red",
+  state_content: ["reasons"],
+  grid_options: { columns: 12, rows: 1 },
+});
+
 function kettleSection(hass: Hass, vessel: Vessel, hours: number, kinds: string[]): Card {
   const owner = device(hass, `kettle/${vessel.id}`);
   const keys = ["temperature", "pressure", "co2", "probe_problem"];
+  const problem = entities(hass, owner, ["heating_problem"]);
   return {
     type: "grid",
     cards: [
       { type: "heading", heading: owner?.name_by_user ?? vessel.name, icon: vessel.kinds.has("co2") ? "mdi:barrel" : "mdi:pot-steam" },
+      ...controls(hass, owner, "climate").map(thermostat),
       ...entities(hass, owner, keys).map(tile),
+      ...controls(hass, owner, "switch").map(output),
+      ...entities(hass, owner, ["leader"]).map(tile),
+      ...entities(hass, owner, ["safe_stop"]).map(press),
+      ...problem.map(reasons),
+      ...entities(hass, owner, ["clear_latches"]).map((entity) => ({ ...press(entity), ...only(problem) })),
       { type: "custom:smart-beer-history-card", title: "", kettle: vessel.id, kinds, hours },
     ],
   };

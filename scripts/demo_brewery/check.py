@@ -13,6 +13,7 @@ from edge_node.spool import read_file
 from storage_bridge.tiers.sqlite_keys import iter_keys
 
 from . import browser
+from .driving import Driven, MashTun, drive
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -38,6 +39,7 @@ class Summary:
     duplicates: int
     latency_ms: dict[str, float]
     screenshots: list[str]
+    driven: Driven
 
 
 def taken(brewery: Brewery) -> Iterator[Key]:
@@ -57,6 +59,8 @@ async def check(brewery: Brewery, seconds: float, *, chaos: bool) -> Summary:
     began = time.monotonic()
     if chaos:
         await _chaos(brewery)
+    brewery.say("driving the mash tun from the dashboard …")
+    driven = await _drive(brewery)
     rest = max(10.0, seconds - (time.monotonic() - began))
     brewery.say(f"brewing for {rest:.0f} s …")
     await asyncio.sleep(rest)
@@ -78,7 +82,14 @@ async def check(brewery: Brewery, seconds: float, *, chaos: bool) -> Summary:
         latency,
         shots,
         len(brewery.nodes),
+        driven,
     )
+
+
+async def _drive(brewery: Brewery) -> Driven:
+    async with browser.chromium() as running, browser.page(running) as tab:
+        await browser.open_dashboard(tab, brewery.url)
+        return await drive(MashTun(brewery, tab))
 
 
 def compare(
@@ -88,13 +99,21 @@ def compare(
     latency: dict[str, Any],
     shots: list[str],
     nodes: int,
+    driven: Driven,
 ) -> Summary:
-    """The verdict: ok if both sets are equal, nothing is there twice, and there was something."""
+    """The verdict: ok if both sets are equal, without doubles, not empty, and it obeyed."""
     missing = (set(expected) | set(took)) - set(store)
     invented = set(store) - set(took)
     duplicates = sum(took.values()) - len(took) + sum(store.values()) - len(store)
     return Summary(
-        ok=not missing and not invented and not duplicates and len(took) > 0 and len(shots) > 0,
+        ok=(
+            not missing
+            and not invented
+            and not duplicates
+            and len(took) > 0
+            and len(shots) > 0
+            and driven.ok
+        ),
         nodes=nodes,
         samples_taken=sum(took.values()),
         samples_stored=len(store),
@@ -102,6 +121,7 @@ def compare(
         duplicates=duplicates,
         latency_ms={name: latency[name] for name in ("p50", "p95", "max")},
         screenshots=shots,
+        driven=driven,
     )
 
 
@@ -154,13 +174,16 @@ async def _until(holds: Callable[[], Awaitable[bool]], what: str, patience: floa
 
 def print_summary(summary: Summary, folder: Path) -> None:
     """For a person, then for a program: the last line is JSON."""
-    latency = summary.latency_ms
+    latency, driven = summary.latency_ms, summary.driven
     print(f"""
 nodes            {summary.nodes}
 samples taken    {summary.samples_taken}
 samples stored   {summary.samples_stored}
 missing          {summary.missing}
 duplicates       {summary.duplicates}
+driven           pump {"on and off" if driven.pump_on and driven.pump_off else "NOT obeyed"}, \
+{driven.setpoint:.0f} °C set, {"heated" if driven.heating else "NOT heated"}, \
++{driven.rose_k} K on the screen, {"off again" if driven.heat_off else "STILL ON"}
 tick to outbox   p50 {latency["p50"]} ms, p95 {latency["p95"]} ms, max {latency["max"]} ms
 screenshots      {", ".join(summary.screenshots)}
 logs             {folder / "logs"}

@@ -2,13 +2,17 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scripts.demo_brewery.check import Key, Summary, compare, print_summary
+from scripts.demo_brewery.driving import Driven
 
 LATENCY = {"p50": 10.0, "p95": 20.0, "max": 30.0, "n": 3}
+DRIVEN = Driven(pump_on=True, pump_off=True, setpoint=70.0, heating=True, rose_k=0.6, heat_off=True)
 KEYS: list[Key] = [("a/t", 1000), ("a/t", 2000), ("b/t", 1000)]
 
 
@@ -17,9 +21,10 @@ def _compare(
     store: list[Key],
     expected: list[Key] | None = None,
     shots: tuple[str, ...] = ("brewery.png",),
+    driven: Driven = DRIVEN,
 ) -> Summary:
     before = took if expected is None else expected
-    return compare(Counter(before), Counter(took), Counter(store), LATENCY, list(shots), 2)
+    return compare(Counter(before), Counter(took), Counter(store), LATENCY, list(shots), 2, driven)
 
 
 def test_equal_sets_are_ok() -> None:
@@ -33,6 +38,7 @@ def test_equal_sets_are_ok() -> None:
         duplicates=0,
         latency_ms={"p50": 10.0, "p95": 20.0, "max": 30.0},
         screenshots=["brewery.png"],
+        driven=DRIVEN,
     )
 
 
@@ -63,11 +69,27 @@ def test_nothing_taken_or_nothing_photographed_proves_nothing() -> None:
     assert not _compare(KEYS, KEYS, shots=()).ok
 
 
+@pytest.mark.parametrize(
+    "failed",
+    [
+        {"pump_on": False},
+        {"pump_off": False},
+        {"heating": False},
+        {"rose_k": 0.1},
+        {"heat_off": False},
+    ],
+    ids=lambda failed: next(iter(failed)),
+)
+def test_a_brewery_that_does_not_obey_is_not_ok(failed: dict[str, Any]) -> None:
+    assert _compare(KEYS, KEYS).ok
+    assert not _compare(KEYS, KEYS, driven=replace(DRIVEN, **failed)).ok
+
+
 def test_the_last_line_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     print_summary(_compare(KEYS, KEYS), Path("folder"))
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert set(last) == {
         *("ok", "nodes", "samples_taken", "samples_stored", "missing", "duplicates"),
-        *("latency_ms", "screenshots"),
+        *("latency_ms", "screenshots", "driven"),
     }
     assert set(last["latency_ms"]) == {"p50", "p95", "max"}

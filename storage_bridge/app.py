@@ -15,12 +15,13 @@ from .api import Context, create_app
 from .coverage import size
 from .data_dir import RUNTIME, DataDirLock, write_runtime
 from .feeder import Feeder, HotSink, WarmSink
-from .keeper import Keeper
-from .outbox import Outbox
+from .filler import Filler
+from .keeper import DAY_MS, Keeper
+from .outbox import READ_SAMPLES, Outbox
 from .reader import Reader
 from .source import Source
 from .supervise import Supervisor
-from .tiers import embedded
+from .tiers import Tiers, tiers_of
 
 if TYPE_CHECKING:
     from .config import BridgeConfig
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 
 LINGER_S: Final = 1.0  # live screens are served by Home Assistant, not from here
+# A MongoDB document is a minute: half of one at once costs as much as one sample at a time. So
+# much comes in half a minute from 3,000 series.
+MINUTES_AT_ONCE: Final = 100_000
 DRAIN_S: Final = 5.0  # how long a clean stop lets the tiers take what is committed
 STOP_S: Final = 30.0  # a clean stop that takes longer is cut short
 
@@ -46,19 +50,21 @@ class Bridge:
     def __init__(self, config: BridgeConfig) -> None:
         self.config = config
         self.secret = secrets.token_urlsafe(32)
-        self.tiers = embedded(config.store_path)
-        self.keeper = Keeper(
-            self.tiers, hot_days=config.tiers.hot_days, warm_days=config.tiers.warm_days
-        )
         self.supervisor = Supervisor()
+        self.tiers: Tiers
+        self.keeper: Keeper
         self.outbox: Outbox
         self.source: Source
         self.feeders: dict[str, Feeder]
+        self.filler: Filler
         self.port = 0
         self._stack = contextlib.AsyncExitStack()
 
     async def start(self) -> None:
-        """Start everything; raises DataDirError, OutboxError or OSError, having stopped again."""
+        """Start everything, or stop again and raise.
+
+        Raises DataDirError, OutboxError, OSError, or DriverMissingError for a configured store.
+        """
         try:
             await self._start()
         except BaseException:
@@ -79,7 +85,14 @@ class Bridge:
         self._stack.callback(lock.release)
         self.outbox = Outbox(config.outbox_path, max_bytes=config.outbox_max_bytes)
         self._stack.push_async_callback(self.outbox.close)
+        self.tiers = await asyncio.to_thread(tiers_of, config.tiers, config.store_path)
         self._stack.push_async_callback(self.tiers.close)
+        self.keeper = Keeper(
+            self.tiers,
+            hot_days=config.tiers.hot_days,
+            warm_days=config.tiers.warm_days,
+            hours_per_minute=config.tiers.hours_per_minute,
+        )
         await self.keeper.open_now()
         await self._start_api()
         url = config.api.advertise or f"http://{_host(config.api.bind)}:{self.port}"
@@ -89,15 +102,25 @@ class Bridge:
             token=config.home_assistant.token,
             register={"url": url, "secret": self.secret, "version": bridge_version()},
         )
+        hot, warm, _ = self.tiers
+        holding = hot.settle_s > 0
         self.feeders = {
-            sink.name: Feeder(sink, self.outbox, linger=LINGER_S)
-            for sink in (HotSink(self.tiers.hot), WarmSink(self.tiers.warm))
+            "hot": Feeder(HotSink(hot), self.outbox, linger=LINGER_S, holding=holding),
+            "warm": Feeder(
+                WarmSink(warm),
+                self.outbox,
+                linger=LINGER_S if config.tiers.warm is None else config.tiers.warm.flush_s,
+                at_once=READ_SAMPLES if config.tiers.warm is None else MINUTES_AT_ONCE,
+            ),
         }
+        keep_ms = config.tiers.hot_days * DAY_MS
+        self.filler = Filler(hot, warm, self.feeders["hot"], keep_ms=keep_ms)
         self._stack.push_async_callback(self.supervisor.close)
         self._stack.push_async_callback(self._drain)
         self.supervisor.start("tiers", self.keeper.open_tiers)
         for name, feeder in self.feeders.items():
             self.supervisor.start(f"feed {name}", feeder.run)
+        self.supervisor.start("fill hot", self.filler.run)
         self.supervisor.start("archive", self.keeper.archive)
         self.supervisor.start("source", self.source.run)
         local = f"http://{_host(config.api.bind)}:{self.port}"
@@ -131,7 +154,7 @@ class Bridge:
             "source": self.source.status(),
             "outbox": self.outbox.status(),
             "sinks": {name: feeder.status() for name, feeder in self.feeders.items()},
-            "tiers": self.keeper.status(),
+            "tiers": {**self.keeper.status(), "hot": self.filler.status()},
             "tasks": self.supervisor.status(),
             "coverage": shown_coverage(await self.outbox.ledger()),
             "latency_ms": self.outbox.status()["latency_ms"],
@@ -150,6 +173,8 @@ class Bridge:
     async def _drain(self) -> None:
         """Let tiers that work take what is committed; what is left waits for the next start."""
         await self.supervisor.stop("source")
+        for feeder in self.feeders.values():
+            feeder.hurry()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
                 feeders = self.feeders.values()
@@ -166,6 +191,8 @@ class Bridge:
             for name, feeder in self.feeders.items()
             if feeder.problem
         ]
+        if self.filler.problem and not self.feeders["hot"].problem:
+            found.append(f"The hot tier cannot be filled: {self.filler.problem}")
         return [text for text in found if text]
 
 

@@ -7,7 +7,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import app, cli_app, cli_data, cli_init, cli_preflight, cli_status, cli_verify
+from . import (
+    app,
+    cli_app,
+    cli_archive,
+    cli_data,
+    cli_doctor,
+    cli_init,
+    cli_preflight,
+    cli_status,
+    cli_verify,
+)
 from .config import BridgeConfig, ConfigError, load
 from .data_dir import DataDirError
 from .ha_client import HomeAssistantClientError
@@ -48,7 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     cli_app.add_to(commands)
     run = commands.add_parser("run", help="run the bridge until SIGTERM")
     run.set_defaults(command=_run)
-    for add in (cli_status.add_to, cli_data.add_query, cli_data.add_export, cli_verify.add_to):
+    for add in (
+        cli_status.add_to, cli_data.add_query, cli_data.add_export, cli_archive.add_to,
+        cli_verify.add_to, cli_doctor.add_to,
+    ):  # fmt: skip
         add(commands)
     for name, command in commands.choices.items():
         if name not in {"app", "init", "preflight"}:

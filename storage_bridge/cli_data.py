@@ -75,7 +75,7 @@ def _range(options: argparse.Namespace) -> tuple[int, int]:
 
 async def _query(options: argparse.Namespace) -> int:
     start, end = _range(options)
-    async with open_store(load(options.config).store_path) as tiers:
+    async with open_store(load(options.config)) as tiers:
         if options.points is None:
             async for samples in pages(tiers, options.series, start, end):
                 for sample in samples:
@@ -95,8 +95,7 @@ async def _query(options: argparse.Namespace) -> int:
 
 async def _export(options: argparse.Namespace) -> int:
     start, end = _range(options)
-    config = load(options.config)
-    async with open_store(config.store_path) as tiers:
+    async with open_store(load(options.config)) as tiers:
         names = options.series or await all_series(tiers)
         count = 0
         with _output(options.output) as file, Progress("exported") as progress:

@@ -21,9 +21,9 @@ class Progress:
         if self._line:
             print(f"\r{self._line}" if self._terminal else self._line, file=sys.stderr)
 
-    def show(self, done: int, series: int, samples: int) -> None:
+    def show(self, done: int, total: int, samples: int, units: str = "series") -> None:
         """Say it, if it is time to."""
-        self._line = f"{samples} samples {self._verb}, {done} of {series} series done"
+        self._line = f"{samples} samples {self._verb}, {done} of {total} {units} done"
         if self._terminal and time.monotonic() - self._shown > 0.2:
             self._shown = time.monotonic()
             print(f"\r{self._line}", end="", file=sys.stderr, flush=True)

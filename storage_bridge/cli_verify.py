@@ -58,9 +58,9 @@ async def _check(config: BridgeConfig, *, offline: bool, wait: float) -> Report:
     expected = read_expected(config.outbox_path)
     stored: Counter[str] = Counter()
     with Progress("compared") as progress:
-        async for sample in stored_samples(config.store_path, progress.show):
+        async for sample in stored_samples(config, progress.show):
             stored[sample.series.partition("/")[0]] += 1
-    async with open_store(config.store_path) as tiers:
+    async with open_store(config) as tiers:
         for conflict in await tiers.warm.conflicts(CONFLICTS):
             stored[conflict.refused.series.partition("/")[0]] += 1
     kept = check_tiers(expected, read_covered(config.outbox_path), stored)

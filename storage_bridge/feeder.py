@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from .backoff import Backoff
@@ -79,7 +80,11 @@ class Feeder:
 
     A tier that is away is waited for; a record that a tier will never take is found by halving
     the batch and put aside, and the rest goes on. A sink that keeps up waits `linger` seconds for
-    more to write at once: a store is asked to make fewer, larger writes durable.
+    more to write at once, up to about `at_once` samples: a store is asked to make fewer, larger
+    writes durable, and one that keeps a minute in one piece changes it less often.
+
+    A sink that may lose what it acknowledged is fed with `holding`: the outbox keeps what was
+    written until `settle`, so that `rewind` can write it once more.
     """
 
     def __init__(
@@ -89,13 +94,21 @@ class Feeder:
         *,
         retry: Backoff = RETRY,
         linger: float = 0.0,
+        at_once: int = READ_SAMPLES,
+        holding: bool = False,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sink = sink
         self._outbox = outbox
         self._retry = retry
         self._linger = linger
+        self._at_once = at_once
+        self._hurried = asyncio.Event()
+        self._holding = holding
         self._now = now
+        self._position: int = outbox.status()["cursors"][sink.name]
+        self._held: deque[tuple[float, int]] = deque()
+        self._rewinds = 0
         self._last_success: float | None = None
         self.problem: str | None = None
         self.written = 0
@@ -106,8 +119,7 @@ class Feeder:
     @property
     def idle(self) -> bool:
         """Whether the sink holds everything that was committed."""
-        status = self._outbox.status()
-        return bool(status["cursors"][self._sink.name] >= status["last_row"])
+        return bool(self._position >= self._outbox.status()["last_row"])
 
     def status(self) -> dict[str, Any]:
         """For people and machines; `last_success_age_s` is None before the first success."""
@@ -119,18 +131,57 @@ class Feeder:
             "conflicts": self.conflicts,
             "rejected": self.rejected,
             "failures": self.failures,
+            "rewinds": self._rewinds,
         }
+
+    def settle(self, before: float) -> None:
+        """What was written before that moment of `now` will not be lost: the outbox may let go."""
+        row_id = 0
+        while self._held and self._held[0][0] < before:
+            row_id = self._held.popleft()[1]
+        if row_id:
+            self._outbox.advance(self._sink.name, row_id)
+
+    def rewind(self, *, everything: bool) -> None:
+        """Write again what has not settled, or `everything` that the outbox still has."""
+        self._rewinds += 1
+        self._held.clear()
+        if everything:
+            self._outbox.rewind(self._sink.name)
+        self._position = self._outbox.status()["cursors"][self._sink.name]
+        self._outbox.wake(self._sink.name)
+
+    def hurry(self) -> None:
+        """From now on write what is there at once; for a bridge that is about to stop."""
+        self._hurried.set()
 
     async def run(self) -> None:
         """Feed until cancelled."""
         while True:
-            pending = await self._outbox.read(self._sink.name)
+            rewinds = self._rewinds
+            pending = await self._outbox.read(self._sink.name, self._position, self._at_once)
             if pending is None:
                 await self._outbox.wait(self._sink.name, IDLE_S)
-                await asyncio.sleep(self._linger)
+                await self._wait_for_more()
                 continue
             await self._feed(pending.messages())
-            self._outbox.advance(self._sink.name, pending.row_id)
+            if rewinds != self._rewinds:
+                continue
+            self._position = pending.row_id
+            if self._holding:
+                self._held.append((self._now(), pending.row_id))
+            else:
+                self._outbox.advance(self._sink.name, pending.row_id)
+            if not pending.more:
+                # What came while this was written would be a small write of its own.
+                await self._wait_for_more()
+
+    async def _wait_for_more(self) -> None:
+        try:
+            async with asyncio.timeout(self._linger):
+                await self._hurried.wait()
+        except TimeoutError:
+            return
 
     async def _feed(self, messages: Iterable[bytes]) -> None:
         samples: list[Sample] = []
@@ -146,7 +197,7 @@ class Feeder:
                 before = last.get(series)
                 if before is None or before.yields_to(newest):
                     last[series] = newest
-            if len(samples) >= READ_SAMPLES:
+            if len(samples) >= self._at_once:
                 await self._deliver(samples, last)
                 samples, last = [], {}
             await asyncio.sleep(0)  # parsing a backlog must not hold up the loop

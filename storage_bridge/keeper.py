@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .mover import Mover
 from .tiers.base import Tier, TierError, Tiers
-from .tiers.rebuild import rebuild_hot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +22,8 @@ SETTLING_EVERY_S: Final = 120.0  # copied hours wait for the second look that le
 class Keeper:
     """`open_tiers` and `archive` run for as long as the bridge does.
 
-    `clock` gives UTC milliseconds.
+    It looks at no more than `hours_per_minute` hours of samples to archive. `clock` gives UTC
+    milliseconds.
     """
 
     def __init__(
@@ -32,18 +32,31 @@ class Keeper:
         *,
         hot_days: int,
         warm_days: int,
+        hours_per_minute: float | None = None,
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._tiers = tiers
         self._hot_ms = hot_days * DAY_MS
         self._clock = clock
-        self._mover = Mover(tiers.warm, tiers.cold, keep_ms=warm_days * DAY_MS)
+        self._mover = Mover(
+            tiers.warm,
+            tiers.cold,
+            keep_ms=warm_days * DAY_MS,
+            hours_per_minute=hours_per_minute,
+        )
         self._closed: dict[str, str | None] = {tier.role: None for tier in tiers}
         self.last_pass: dict[str, Any] | None = None
 
     def status(self) -> dict[str, Any]:
-        """`closed`: by tier, why it is not open; `last_pass`: what the last archiving did."""
-        return {"closed": dict(self._closed), "last_pass": self.last_pass}
+        """`closed`: by tier, why it is not open; `last_pass`: what the last archiving did.
+
+        `moved`: what was archived since the start, and how far the pass under way is.
+        """
+        return {
+            "closed": dict(self._closed),
+            "last_pass": self.last_pass,
+            "moved": self._mover.moved._asdict(),
+        }
 
     async def open_now(self) -> None:
         """Try every tier that is not open once."""
@@ -67,7 +80,7 @@ class Keeper:
             await asyncio.sleep(OPEN_EVERY_S)
 
     async def archive(self) -> None:
-        """Expire hot, or refill it if it is empty, and move old hours, about once an hour."""
+        """Expire hot and move old hours, about once an hour."""
         while True:
             wait = PASS_EVERY_S
             try:
@@ -81,8 +94,6 @@ class Keeper:
     async def archive_once(self) -> float:
         """One pass; seconds until the next should follow. Raises TierError."""
         now = self._clock()
-        if not await self._tiers.hot.newest():
-            await rebuild_hot(self._tiers.hot, self._tiers.warm, max(0, now - self._hot_ms))
         expired = await self._tiers.hot.expire(max(0, now - self._hot_ms))
         result = await self._mover.run_pass(now)
         self.last_pass = {"at": now, "error": None, "expired": expired, **result._asdict()}

@@ -31,6 +31,14 @@ def render(status: Mapping[str, Any], latency: Mapping[int, int]) -> str:
             out.add("gauge", "sink_last_success_age_seconds", tier["last_success_age_s"], sink=sink)
         for kind in ("written", "conflicts", "rejected", "failures"):
             out.add("counter", f"sink_{kind}_total", tier[kind], sink=sink)
+    for tier in status["tiers"]["closed"]:
+        out.add("gauge", "tier_closed", 1, tier=tier)
+    moved = status["tiers"]["moved"]
+    out.one("counter", "archive_chunks_total", moved["copied"])
+    out.one("counter", "archive_samples_total", moved["deleted"])
+    out.one("counter", "archive_conflicts_total", moved["conflicts"])
+    out.one("counter", "archive_failures_total", moved["failed"])
+    out.one("gauge", "archive_hours_left", moved["due"] - moved["done"])
     for name, task in sorted(status["tasks"].items()):
         out.add("counter", "task_restarts_total", task["restarts"], task=name)
     for node_id, spools in sorted(status["coverage"].items()):

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .codec import Chunk, CodecError, columns_of, encode, generation, verified
 from .model import HOUR_MS, Sample
+from .side_by_side import side_by_side
 from .tiers.base import ColdTier, Conflict, SeriesHour, TierRejectedError, WarmTier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 SETTLE_S = 60.0  # Cassandra's default commit log reaches the disk every 10 s
 _HOURS_PER_PASS = 500
+_AT_ONCE = 4  # stores answer while other hours are encoded; more only takes memory
 
 
 class PassResult(NamedTuple):
@@ -35,15 +37,38 @@ class PassResult(NamedTuple):
     more: bool
 
 
+class Moved(NamedTuple):
+    """What a mover has done since it was made, and how far the pass under way is."""
+
+    copied: int = 0
+    deleted: int = 0
+    conflicts: int = 0
+    failed: int = 0
+    done: int = 0
+    due: int = 0
+
+
 class _Proof(NamedTuple):
     at: float
     content: bytes
+    mark: bytes
+
+
+class _Pass:
+    def __init__(self) -> None:
+        self.copied = 0
+        self.deleted = 0
+        self.conflicts = 0
+        self.failed: list[str] = []
 
 
 class Mover:
     """Moves hours that ended more than `keep_ms` ago; several may run at once, anywhere.
 
-    `clock` counts seconds and is never set: it measures how long cold has had to settle.
+    It looks at no more than `hours_per_minute` hours (None: as many as it can), `at_once` at the
+    same time, so that a brewery that is brewing never feels it. `clock` counts seconds and is
+    never set: it measures how long cold has had to settle, and with `sleep` the pace. `progress`
+    is told after each hour.
     """
 
     def __init__(
@@ -54,15 +79,25 @@ class Mover:
         keep_ms: int,
         settle_s: float = SETTLE_S,
         hours_per_pass: int = _HOURS_PER_PASS,
+        hours_per_minute: float | None = None,
+        at_once: int = _AT_ONCE,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        progress: Callable[[Moved], None] | None = None,
     ) -> None:
         self._warm = warm
         self._cold = cold
         self._keep_ms = keep_ms
         self._settle_s = settle_s
         self._hours_per_pass = hours_per_pass
+        self._step_s = 60 / hours_per_minute if hours_per_minute else 0.0
+        self._at_once = at_once
         self._clock = clock
+        self._sleep = sleep
+        self._progress = progress
+        self._next_at = clock()
         self._proofs: dict[SeriesHour, _Proof] = {}
+        self.moved = Moved()
 
     async def run_pass(self, now_ms: int) -> PassResult:
         """Take every due hour one step further; raises TierUnavailableError, and may be repeated.
@@ -71,25 +106,59 @@ class Mover:
         """
         due = await self._warm.hours_before(max(0, now_ms - self._keep_ms), self._hours_per_pass)
         self._proofs = {hour: self._proofs[hour] for hour in due if hour in self._proofs}
-        copied = deleted = conflicts = 0
-        failed: list[str] = []
-        for hour in due:
-            proof = self._proofs.get(hour)
-            if proof is not None and self._clock() - proof.at < self._settle_s:
-                continue
+        ready = [hour for hour in due if not self._settling(hour)]
+        self.moved = self.moved._replace(done=0, due=len(ready))
+        done, left = _Pass(), iter(ready)
+        await side_by_side(self._at_once, lambda: self._work(left, done))
+        full = len(due) == self._hours_per_pass
+        return PassResult(
+            done.copied,
+            done.deleted,
+            len(self._proofs),
+            done.conflicts,
+            tuple(done.failed),
+            full and done.deleted > 0,
+        )
+
+    def _settling(self, hour: SeriesHour) -> bool:
+        proof = self._proofs.get(hour)
+        return proof is not None and self._clock() - proof.at < self._settle_s
+
+    async def _work(self, hours: Iterator[SeriesHour], done: _Pass) -> None:
+        for hour in hours:
+            await self._pace()
+            copied = deleted = conflicts = 0
+            failed: list[str] = []
             try:
                 rows = await self._warm.read(hour.series, hour.hour, hour.hour + HOUR_MS)
-                written, differing = await self._copy(hour, rows, failed)
-                copied += written
-                conflicts += differing
-                deleted += await self._settle(hour, rows, proof)
+                copied, conflicts = await self._copy(hour, rows, failed)
+                deleted = await self._settle(hour, rows)
             except (CodecError, TierRejectedError) as error:
                 self._proofs.pop(hour, None)
                 failed.append(str(error))
-        full = len(due) == self._hours_per_pass
-        return PassResult(
-            copied, deleted, len(self._proofs), conflicts, tuple(failed), full and deleted > 0
-        )
+            done.copied += copied
+            done.deleted += deleted
+            done.conflicts += conflicts
+            done.failed += failed
+            moved = self.moved
+            self.moved = Moved(
+                moved.copied + copied,
+                moved.deleted + deleted,
+                moved.conflicts + conflicts,
+                moved.failed + len(failed),
+                moved.done + 1,
+                moved.due,
+            )
+            if self._progress is not None:
+                self._progress(self.moved)
+
+    async def _pace(self) -> None:
+        """Wait until the next hour may be looked at."""
+        now = self._clock()
+        at = max(now, self._next_at)
+        self._next_at = at + self._step_s
+        if at > now:
+            await self._sleep(at - now)
 
     async def _copy(
         self, hour: SeriesHour, rows: list[Sample], failed: list[str]
@@ -113,14 +182,20 @@ class Mover:
             )
         return 1, len(differing)
 
-    async def _settle(self, hour: SeriesHour, rows: list[Sample], proof: _Proof | None) -> int:
-        """Delete `rows` if cold has proven to hold this very content before, else note it does."""
+    async def _settle(self, hour: SeriesHour, rows: list[Sample]) -> int:
+        """Delete `rows` if cold has proven to hold this very content before, else note it does.
+
+        `_copy` has read cold back just now, and took the proof away if anything was lacking.
+        """
         if not rows:
             self._proofs.pop(hour, None)
             return 0
+        proof = self._proofs.get(hour)
         content = await asyncio.to_thread(_name, rows)
-        if proof is None or self._proofs.get(hour) != proof or proof.content != content:
-            self._proofs[hour] = _Proof(self._clock(), content)
+        # What another mover wrote again, since cold had forgotten it, has to settle once more.
+        mark = await self._cold.mark(*hour)
+        if proof is None or (proof.content, proof.mark) != (content, mark):
+            self._proofs[hour] = _Proof(self._clock(), content, mark)
             return 0
         del self._proofs[hour]
         return await self._warm.delete_exact(rows)

@@ -27,10 +27,14 @@ class OutboxDiedError(Exception):
 
 
 class Pending:
-    """What a sink has to write next: rows as stored, whose last one has `row_id`."""
+    """What a sink has to write next: rows as stored, whose last one has `row_id`.
 
-    def __init__(self, row_id: int, rows: list[tuple[int, bytes]]) -> None:
+    `more` says that others follow it.
+    """
+
+    def __init__(self, row_id: int, rows: list[tuple[int, bytes]], *, more: bool) -> None:
         self.row_id = row_id
+        self.more = more
         self._rows = rows
 
     def messages(self) -> Iterator[bytes]:
@@ -106,15 +110,33 @@ class Outbox:
         """Keep a record that cannot be stored; durable with the next commit."""
         self._writer.inbox.put(Letter(stage, node_id, bad))
 
-    async def read(self, sink: str) -> Pending | None:
-        """What this sink has to write next, None when it holds everything."""
+    async def read(
+        self, sink: str, after: int | None = None, samples: int = READ_SAMPLES
+    ) -> Pending | None:
+        """What this sink has to write next, about `samples` of it, None when it holds everything.
+
+        That is what follows its cursor, or the row `after`, for one that is ahead of its cursor.
+        """
         async with self._reading:
-            return await asyncio.to_thread(self._read, self._cursors[sink])
+            start = self._cursors[sink] if after is None else after
+            return await asyncio.to_thread(self._read, start, samples)
 
     def advance(self, sink: str, row_id: int) -> None:
         """The sink holds everything up to this row; durable soon, a crash only repeats some."""
         self._cursors[sink] = max(self._cursors[sink], row_id)
-        self._writer.inbox.put(Move(sink, row_id))
+        self._writer.inbox.put(Move(sink, self._cursors[sink]))
+
+    def rewind(self, sink: str) -> None:
+        """The sink lost what it held: all that is still here is kept until it holds it again.
+
+        What was delivered to every sink and is no longer here must come from another sink.
+        """
+        self._cursors[sink] = 0
+        self._writer.inbox.put(Move(sink, 0))
+
+    def wake(self, sink: str) -> None:
+        """Let the sink look for work now."""
+        self._news[sink].set()
 
     async def wait(self, sink: str, timeout: float) -> None:
         """Return when there may be something new for the sink, or after `timeout` seconds."""
@@ -176,21 +198,23 @@ class Outbox:
         """Run a call in the loop, from the writer's thread."""
         self._loop.call_soon_threadsafe(call, *args)
 
-    def _read(self, after: int) -> Pending | None:
+    def _read(self, after: int, limit: int) -> Pending | None:
         rows: list[tuple[int, bytes]] = []
         row_id = after
         samples = 0
+        more = False
         found = self._reader.execute(
             "SELECT id, packed, samples, blob FROM batch WHERE id > ? ORDER BY id", (after,)
         )
         with closing(found):  # an open statement would keep the log from being reused
             for row in found:
-                if rows and (row[1] or samples + row[2] > READ_SAMPLES):
+                if rows and (row[1] or samples + row[2] > limit):
+                    more = True
                     break
                 row_id = row[0]
                 rows.append((row[1], row[3]))
                 samples += row[2]
-        return Pending(row_id, rows) if rows else None
+        return Pending(row_id, rows, more=more) if rows else None
 
     def _committed(self, results: list[tuple[Append, bool]], snapshot: Snapshot) -> None:
         self._snapshot = snapshot

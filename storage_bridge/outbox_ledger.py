@@ -92,8 +92,8 @@ class Ledger:
         self.count("dead_letters", 1)
 
     def move_cursor(self, sink: str, row_id: int) -> None:
-        """A sink holds everything up to and including this row."""
-        self.cursors[sink] = max(self.cursors[sink], row_id)
+        """A sink holds everything up to and including this row, and nothing is known beyond."""
+        self.cursors[sink] = row_id
         self.db.execute(
             "INSERT INTO cursor (sink, id) VALUES (?, ?) ON CONFLICT (sink) DO UPDATE "
             "SET id = excluded.id",

@@ -1,12 +1,13 @@
-"""Everything the tiers hold, read from their files beside a running bridge or without one."""
+"""Everything the tiers hold, read from the stores beside a running bridge or without one."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
+from .config import BridgeConfig
 from .model import Sample
 from .reader import MAX_LIMIT, Reader
-from .tiers import Tiers, embedded
+from .tiers import Tiers, tiers_of
 from .tiers.base import Tier
 
 
@@ -15,11 +16,15 @@ class StoreError(Exception):
 
 
 @asynccontextmanager
-async def open_store(path: Path) -> AsyncIterator[Tiers]:
-    """The embedded tiers of an existing file; raises StoreError when there is none."""
-    if not path.exists():
+async def open_store(config: BridgeConfig) -> AsyncIterator[Tiers]:
+    """The configured tiers; raises StoreError when the file of embedded ones does not exist.
+
+    Raises TierError when a store is away.
+    """
+    path, kept = config.store_path, config.tiers
+    if (kept.warm is None or kept.cold is None) and not path.exists():
         raise StoreError(f"{path} does not exist: no bridge has stored anything there yet")
-    tiers = embedded(path)
+    tiers = await asyncio.to_thread(tiers_of, kept, path)
     await tiers.open()
     try:
         yield tiers
@@ -28,14 +33,14 @@ async def open_store(path: Path) -> AsyncIterator[Tiers]:
 
 
 async def stored_samples(
-    path: Path, progress: Callable[[int, int, int], None] | None = None
+    config: BridgeConfig, progress: Callable[[int, int, int], None] | None = None
 ) -> AsyncIterator[Sample]:
     """Every sample of all tiers once, by series and rising `t`, in bounded memory.
 
     `progress(done_series, series, samples)` is called now and then. Raises StoreError rather than
     leave out what a tier could not give.
     """
-    async with open_store(path) as tiers:
+    async with open_store(config) as tiers:
         names = await all_series(tiers)
         count = 0
         for done, name in enumerate(names):

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from storage_bridge.codec import Chunk, ChunkHead
     from storage_bridge.model import Last, Sample
+    from storage_bridge.records.base import Records
 
 type Role = Literal["hot", "warm", "cold"]
 
@@ -77,6 +78,18 @@ class Bucket(NamedTuple):
     last: int
 
 
+class Standing(NamedTuple):
+    """What the content of a hot tier is known to be.
+
+    `holder` names whatever holds it now, a server's process for example: under another name it
+    may lack the newest that was acknowledged. `content` is `whole` once it was filled for this
+    holder, `tail` when it was filled for another, `empty` when it never was or has been lost.
+    """
+
+    holder: str
+    content: Literal["whole", "tail", "empty"]
+
+
 class Tier(Protocol):
     """What hot, warm and cold share. Every method raises `TierUnavailableError`."""
 
@@ -136,6 +149,23 @@ class HotTier(RowTier, Protocol):
         """
         ...
 
+    @property
+    def settle_s(self) -> float:
+        """How long (s) what it acknowledged may still be lost with its holder; 0: it is not."""
+        ...
+
+    async def standing(self) -> Standing:
+        """Who holds the content, and whether it is all there; cheap, asked every second."""
+        ...
+
+    async def begin_fill(self) -> str:
+        """What `end_fill` takes, once the tier was filled from warm and from what is on its way."""
+        ...
+
+    async def end_fill(self, token: str) -> bool:
+        """Make the content `whole` for the holder of then; False if it was lost since then."""
+        ...
+
     async def newest(self) -> dict[str, Last]:
         """The newest sample of each series."""
         ...
@@ -154,6 +184,11 @@ class HotTier(RowTier, Protocol):
 
 class WarmTier(RowTier, Protocol):
     """The newest weeks. Only `delete_exact` ever removes anything."""
+
+    @property
+    def records(self) -> Records:
+        """The records in the same store, to be opened and closed by itself."""
+        ...
 
     async def aggregate(self, series: str, start: int, end: int, bucket_ms: int) -> list[Bucket]:
         """The buckets that hold samples, by rising `t`; costs what lies in the range, not 1 Hz.
@@ -199,6 +234,13 @@ class ColdTier(Tier, Protocol):
 
     async def chunks(self, series: str, start: int, end: int) -> list[Chunk]:
         """The same chunks whole, undecoded and unverified."""
+        ...
+
+    async def mark(self, series: str, hour: int) -> bytes:
+        """Changes when a chunk of that hour is written again, its equal too, or is lost.
+
+        Always the same where what was acknowledged is on the disk.
+        """
         ...
 
 

@@ -109,6 +109,10 @@ class SqliteCold(ColdTier):
 
         return await self._store.read(find)
 
+    @override
+    async def mark(self, series: str, hour: int) -> bytes:
+        return b""
+
     def _put(self, connection: sqlite3.Connection, chunk: Chunk) -> None:
         head = chunk.head
         sid = self._store.intern(connection, "series", head.series)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, override
 from storage_bridge.model import MINUTE_MS, Last, Sample
 
 from . import sqlite_rows
-from .base import HotTier, Role, Span, Written
+from .base import HotTier, Role, Span, Standing, Written
 
 if TYPE_CHECKING:
     import sqlite3
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .sqlite_store import SqliteStore
 
 _FLOOR = "hot_floor"
+_FILLED = "hot_filled"
 
 
 class SqliteHot(HotTier):
@@ -80,6 +81,31 @@ class SqliteHot(HotTier):
         return await self._store.read(
             lambda connection: sqlite_rows.count(connection, _floor(connection))
         )
+
+    @property
+    @override
+    def settle_s(self) -> float:
+        return 0.0
+
+    @override
+    async def standing(self) -> Standing:
+        def find(connection: sqlite3.Connection) -> Standing:
+            found = connection.execute("SELECT 1 FROM meta WHERE key = ?", (_FILLED,)).fetchone()
+            return Standing("file", "empty" if found is None else "whole")
+
+        return await self._store.read(find)
+
+    @override
+    async def begin_fill(self) -> str:
+        return "file"
+
+    @override
+    async def end_fill(self, token: str) -> bool:
+        def note(connection: sqlite3.Connection) -> bool:
+            connection.execute("INSERT OR REPLACE INTO meta VALUES (?, 1)", (_FILLED,))
+            return True
+
+        return await self._store.write(note)
 
     @override
     async def newest(self) -> dict[str, Last]:

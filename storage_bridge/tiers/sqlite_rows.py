@@ -4,8 +4,10 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from storage_bridge.model import MINUTE_MS, OK, Sample, is_number, problem
+from storage_bridge.records import sqlite_rows as records
 
 from .base import Bucket, Conflict, Span, TierRejectedError, Written
+from .conflicts import refused_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -166,10 +168,7 @@ def count(connection: sqlite3.Connection, since: int) -> int:
 
 def keep_conflicts(connection: sqlite3.Connection, conflicts: Iterable[Conflict]) -> None:
     """Keep each refused content once."""
-    connection.executemany(
-        "INSERT OR IGNORE INTO conflict VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        ((*kept, *refused[2:]) for kept, refused in conflicts),
-    )
+    records.put(connection, [refused_of(conflict) for conflict in conflicts])
 
 
 def _row(store: SqliteStore, connection: sqlite3.Connection, sample: Sample) -> _Row:

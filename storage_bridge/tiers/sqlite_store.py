@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from .base import TierRejectedError, TierUnavailableError
+from .sqlite_schema import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,48 +16,9 @@ if TYPE_CHECKING:
 
 _READERS = 2
 _BUSY_S = 10.0
-_VERSION = 1
-_APPLICATION_ID = 0x736D6272  # "smbr"
 # Give pages back only when a tenth of a file of some size is free: new rows reuse them anyway.
 _VACUUM_PAGES = 1024
 _VACUUM_STEP = 256
-
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE series (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-CREATE TABLE label (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
--- quality and batch are labels, null (a byte) for the usual ones, `ok` and no batch
-CREATE TABLE sample (
-  sid INTEGER NOT NULL, t INTEGER NOT NULL, value REAL, quality INTEGER, batch INTEGER,
-  PRIMARY KEY (sid, t)
-) WITHOUT ROWID;
--- what the samples of a minute add up to, kept in the transaction that writes them
-CREATE TABLE minute (
-  sid INTEGER NOT NULL, t INTEGER NOT NULL, rows INTEGER NOT NULL, n INTEGER NOT NULL,
-  low REAL, high REAL, total REAL, first INTEGER NOT NULL, last INTEGER NOT NULL,
-  PRIMARY KEY (sid, t)
-) WITHOUT ROWID;
-CREATE TABLE conflict (
-  series TEXT NOT NULL, t INTEGER NOT NULL,
-  kept_value REAL, kept_quality TEXT NOT NULL, kept_batch TEXT,
-  value REAL, quality TEXT NOT NULL, batch TEXT
-);
-CREATE UNIQUE INDEX conflict_once ON conflict (
-  series, t, quality, ifnull(value, 'null'), ifnull(batch, '')
-);
-CREATE TABLE last (
-  sid INTEGER PRIMARY KEY, t INTEGER NOT NULL, value REAL, quality TEXT NOT NULL, batch TEXT,
-  spool_id TEXT, seq INTEGER
-);
--- heads and blobs apart: a year of heads is a megabyte to read
-CREATE TABLE chunk (
-  sid INTEGER NOT NULL, hour INTEGER NOT NULL, gen BLOB NOT NULL, codec INTEGER NOT NULL,
-  rows INTEGER NOT NULL, n INTEGER NOT NULL, t0 INTEGER NOT NULL, t1 INTEGER NOT NULL,
-  low REAL, high REAL, total REAL, crc INTEGER NOT NULL, blob INTEGER NOT NULL,
-  PRIMARY KEY (sid, hour, gen)
-) WITHOUT ROWID;
-CREATE TABLE chunk_data (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
-"""
 
 
 class SqliteStore:
@@ -162,25 +124,12 @@ class SqliteStore:
             # The outbox forgets a sample once it is here: it must be on disk by then.
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("BEGIN IMMEDIATE")
-            self._migrate(connection)
+            migrate(connection, self.path)
             connection.execute("COMMIT")
         except BaseException:
             connection.close()
             raise
         return connection
-
-    def _migrate(self, connection: sqlite3.Connection) -> None:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > _VERSION:
-            raise TierUnavailableError(
-                f"The store {self.path} was written by a newer version of the bridge "
-                f"(schema {version}, this one knows {_VERSION}); upgrade the bridge."
-            )
-        if version == 0:
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {_VERSION}")
 
     def _shut(self) -> None:
         for pool in (self._readers, self._writer):

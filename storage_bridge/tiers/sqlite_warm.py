@@ -3,9 +3,14 @@
 from typing import TYPE_CHECKING, override
 
 from storage_bridge.model import HOUR_MS, Sample
+from storage_bridge.records import sqlite_rows as records
+from storage_bridge.records.base import Records
+from storage_bridge.records.model import Refused
+from storage_bridge.records.sqlite import SqliteRecords
 
 from . import sqlite_rows
 from .base import Bucket, Conflict, Role, SeriesHour, Span, WarmTier, Written
+from .conflicts import conflict_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,6 +29,11 @@ class SqliteWarm(WarmTier):
     @override
     def role(self) -> Role:
         return "warm"
+
+    @property
+    @override
+    def records(self) -> Records:
+        return SqliteRecords(self._store)
 
     @override
     async def open(self) -> None:
@@ -99,10 +109,7 @@ class SqliteWarm(WarmTier):
 
     @override
     async def conflicts(self, limit: int) -> list[Conflict]:
-        def find(connection: sqlite3.Connection) -> list[Conflict]:
-            found = connection.execute(
-                "SELECT * FROM conflict ORDER BY series, t LIMIT ?", (limit,)
-            )
-            return [Conflict(Sample(*row[:5]), Sample(row[0], row[1], *row[5:])) for row in found]
-
-        return await self._store.read(find)
+        found = await self._store.read(
+            lambda connection: records.find(connection, Refused, None, None, None, None, limit)
+        )
+        return [conflict_of(record) for record in found]

@@ -1,5 +1,6 @@
 """Fixtures of the bridge's tests."""
 
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -9,7 +10,19 @@ import pytest
 
 from storage_bridge.outbox import Outbox
 
+from .servers.cassandra import cassandra_address
+from .servers.mongo import mongo_url
+from .servers.redis import redis_cluster_url, redis_sentinel_url, redis_url
+
+# Fixtures of the session: imported elsewhere, each module had its own.
+__all__ = ["cassandra_address", "mongo_url", "redis_cluster_url", "redis_sentinel_url", "redis_url"]
+
 type OpenOutbox = Callable[..., Outbox]
+
+
+def pytest_configure() -> None:
+    """Let a run that is told to end take its servers with it."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ async def test_the_tiers_hold_what_was_acknowledged_no_gap_no_duplicate(tmp_path
             process.send_signal(signal.SIGTERM)
             _, log = await process.communicate()
         assert process.returncode == 0, log.decode()
-    stored = Counter([(s.series, s.t) async for s in stored_samples(config.store_path)])
+    stored = Counter([(s.series, s.t) async for s in stored_samples(config)])
     assert set(stored) == set().union(*(node.keys() for node in nodes))
     assert max(stored.values()) == 1
     assert not (config.data_dir / "runtime.json").exists()

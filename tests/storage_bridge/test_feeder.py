@@ -204,3 +204,38 @@ async def test_packed_rows_are_fed_too(open_outbox: OpenOutbox) -> None:
     async with _feeding(sink, outbox) as feeder:
         await until(lambda: feeder.idle, "fed")
     assert {(s.series, s.t) for s in sink.held} == truth
+
+
+async def test_what_comes_within_the_interval_is_written_at_once(open_outbox: OpenOutbox) -> None:
+    outbox = open_outbox()
+    sink = _Failing(lambda _: None)
+    await _fill(outbox, 500)
+    feeder = Feeder(sink, outbox, linger=3600.0, at_once=100_000)
+    task = asyncio.create_task(feeder.run())
+    try:
+        await until(lambda: sink.calls == 1, "what was there at the start is written")
+        held = len(sink.held)
+        truth = await _fill(outbox, 30_000, step=500)
+        assert (sink.calls, len(sink.held)) == (1, held), "the rest waits for more"
+        feeder.hurry()
+        await until(lambda: feeder.idle, "a bridge that stops does not wait")
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert sink.calls == 2, "in one piece"
+    assert {(s.series, s.t) for s in sink.held} == truth
+
+
+async def test_a_backlog_is_written_without_waiting(open_outbox: OpenOutbox) -> None:
+    outbox = open_outbox()
+    sink = _Failing(lambda _: None)
+    truth = await _fill(outbox, 3000)
+    feeder = Feeder(sink, outbox, linger=3600.0, at_once=1000)
+    task = asyncio.create_task(feeder.run())
+    try:
+        await until(lambda: feeder.idle, "everything is written")
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert sink.calls == 3
+    assert {(s.series, s.t) for s in sink.held} == truth

@@ -17,6 +17,10 @@ STATUS: dict[str, Any] = {
         "warm": {"last_success_age_s": None, "written": 1, "conflicts": 0, "rejected": 0,
                  "failures": 4},
     },
+    "tiers": {
+        "closed": {"cold": "refused"},
+        "moved": {"copied": 4, "deleted": 9, "conflicts": 0, "failed": 1, "done": 2, "due": 5},
+    },
     "tasks": {"feed warm": {"restarts": 1}},
     "coverage": {'n"\\\n': [{"samples": 12, "lost": 3}, {"samples": 1, "lost": 0}]},
 }  # fmt: skip
@@ -31,6 +35,8 @@ def test_every_line_is_well_formed_and_each_family_typed_once() -> None:
     for line in text.splitlines():
         assert line in types or sample.fullmatch(line), line
     assert 'sink_rows_behind{sink="warm"} 2' in text
+    assert "archive_hours_left 3" in text
+    assert 'tier_closed{tier="cold"} 1' in text
     assert 'node_samples{node="n\\"\\\\\\n"} 13' in text
     assert 'commit_latency_seconds_bucket{le="0.001"} 2' in text
     assert 'commit_latency_seconds_bucket{le="+Inf"} 5' in text

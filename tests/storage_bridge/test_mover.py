@@ -12,7 +12,7 @@ import pytest
 
 from storage_bridge.codec import Chunk, encode
 from storage_bridge.model import HOUR_MS, MINUTE_MS, Sample
-from storage_bridge.mover import Mover, PassResult
+from storage_bridge.mover import Moved, Mover, PassResult
 from storage_bridge.reader import Reader
 from storage_bridge.tiers import embedded
 from storage_bridge.tiers.base import ColdTier, Conflict, TierUnavailableError, WarmTier
@@ -291,6 +291,21 @@ async def test_another_content_in_cold_is_kept_as_a_conflict_and_moving_goes_on(
     assert await brewery.tiers.warm.conflicts(9) == [Conflict(archived[0], rows[0])]
 
 
+class MarkedCold(SqliteCold):
+    """Knows how often it was written."""
+
+    writes = 0
+
+    @override
+    async def write_chunk(self, chunk: Chunk) -> None:
+        await super().write_chunk(chunk)
+        self.writes += 1
+
+    @override
+    async def mark(self, series: str, hour: int) -> bytes:
+        return bytes([self.writes])
+
+
 class ForgetfulCold(SqliteCold):
     """Says yes and stores nothing."""
 
@@ -331,6 +346,48 @@ async def test_nothing_is_deleted_on_the_word_of_a_store(
     await brewery.check()
 
 
+async def test_the_pace_is_kept_and_every_hour_is_told(brewery: Brewery) -> None:
+    await brewery.feed(history_rows())
+    told: list[Moved] = []
+
+    async def sleep(seconds: float) -> None:
+        brewery.clock += seconds
+
+    mover = Mover(
+        brewery.tiers.warm,
+        brewery.tiers.cold,
+        keep_ms=0,
+        hours_per_minute=6,
+        at_once=1,
+        clock=lambda: brewery.clock,
+        sleep=sleep,
+        progress=told.append,
+    )
+    await mover.run_pass(NOW)
+    assert brewery.clock == 30, "the first at once, three more each after ten seconds"
+    assert [(moved.done, moved.due) for moved in told] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    await mover.run_pass(NOW)
+    assert mover.moved == told[-1]._replace(done=0, due=0), "nothing has settled"
+    brewery.clock += SETTLE
+    await mover.run_pass(NOW)
+    assert mover.moved == Moved(4, len(brewery.truth), 0, 0, 4, 4)
+    await brewery.check()
+
+
+async def test_what_another_mover_wrote_again_settles_once_more(brewery: Brewery) -> None:
+    """It had found the archive to have forgotten it, so it may forget it again."""
+    await brewery.feed(history_rows()[:60])
+    cold = MarkedCold(brewery.tiers.cold._store)  # type: ignore[attr-defined]
+    mover = Mover(brewery.tiers.warm, cold, keep_ms=0, settle_s=SETTLE, clock=lambda: brewery.clock)
+    await mover.run_pass(NOW)
+    (chunk,) = await cold.chunks(SERIES, HOUR, HOUR + HOUR_MS)
+    await cold.write_chunk(chunk)
+    brewery.clock += SETTLE + 1
+    assert await mover.run_pass(NOW) == PassResult(0, 0, 1, 0, (), more=False)
+    brewery.clock += SETTLE + 1
+    assert (await mover.run_pass(NOW)).deleted == 60
+
+
 async def test_a_long_backlog_is_taken_in_parts(brewery: Brewery) -> None:
     await brewery.feed(history_rows())
     warm, cold = brewery.tiers.warm, brewery.tiers.cold
@@ -345,12 +402,12 @@ async def test_a_mover_process_killed_anywhere_loses_nothing(brewery: Brewery) -
     await brewery.feed(history_rows())
     dice = random.Random(5)
     moved = 0
-    for round_ in range(8):
+    for round_ in range(40):
         child = spawn(brewery.path)
         try:
             assert child.stdout is not None
             assert await asyncio.to_thread(child.stdout.readline) == b"ready\n"
-            await asyncio.sleep(dice.random() * 0.03)
+            await asyncio.sleep(dice.random() * 0.03 * (1 + round_ / 4))
         finally:
             child.kill()
             child.wait(30)
@@ -358,6 +415,8 @@ async def test_a_mover_process_killed_anywhere_loses_nothing(brewery: Brewery) -
                 child.stdout.close()
         await brewery.check()
         moved += len(brewery.truth) - await brewery.tiers.warm.count()
+        if moved and round_ >= 7:
+            break
         await brewery.feed(history_rows())
         await brewery.feed([late._replace(t=late.t + 10 * round_) for late in LATE])
     assert moved > 0

@@ -75,3 +75,10 @@ class ColdContract:
 
             await asyncio.gather(put(tiers), put(other))
         assert await tiers.cold.chunks(A, 0, 10**13) == chunks
+
+    async def test_a_mark_stays_until_its_hour_is_written(self, tiers: Tiers) -> None:
+        first, other = encode(samples(self.HOUR, 10)), encode(samples(self.HOUR + HOUR_MS, 10))
+        await tiers.cold.write_chunk(first)
+        mark = await tiers.cold.mark(A, self.HOUR)
+        await tiers.cold.write_chunk(other)
+        assert await tiers.cold.mark(A, self.HOUR) == mark

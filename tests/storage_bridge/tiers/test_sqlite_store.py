@@ -13,8 +13,10 @@ import pytest
 
 from storage_bridge.codec import CodecError, encode
 from storage_bridge.model import HOUR_MS, MINUTE_MS, Last, Sample
-from storage_bridge.tiers import Tiers, embedded, iter_keys
+from storage_bridge.records.model import Refused
+from storage_bridge.tiers import Tiers, embedded, iter_keys, sqlite_schema
 from storage_bridge.tiers.base import Conflict, TierUnavailableError
+from storage_bridge.tiers.conflicts import refused_of
 from tests.storage_bridge.generated import HOUR, SERIES, damaged, probe_hour
 
 ROW = Sample(SERIES, HOUR, 1.0, "ok", None)
@@ -214,3 +216,29 @@ async def test_two_processes_and_a_reader_share_a_file(tiers: Tiers, path: Path)
     assert len(keys) == len(set(keys)) == await tiers.warm.count()
     assert len([key for key in keys if key[0] != SERIES]) >= max(counts)
     assert await tiers.warm.conflicts(1) == []
+
+
+async def test_conflicts_of_an_older_store_become_records(path: Path) -> None:
+    path.parent.mkdir()
+    other = ROW._replace(value=None, quality="bad:crc", batch="b1")
+    with closing(sqlite3.connect(path)) as connection:
+        sqlite_schema._run(connection, sqlite_schema._FIRST)
+        connection.execute("PRAGMA user_version = 1")
+        connection.execute(
+            "INSERT INTO conflict VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*ROW, *other[2:])
+        )
+        connection.execute("INSERT INTO series (id, name) VALUES (1, ?)", (SERIES,))
+        connection.execute("INSERT INTO sample VALUES (1, ?, 1.0, NULL, NULL)", (HOUR,))
+        connection.commit()
+    tiers = embedded(path)
+    await tiers.open()
+    try:
+        assert await tiers.warm.conflicts(10) == [Conflict(ROW, other)]
+        await tiers.warm.keep_conflicts([Conflict(ROW, other)])
+        assert len(await tiers.warm.conflicts(10)) == 1, "and are still known"
+        assert await tiers.warm.read(SERIES, HOUR, HOUR + 1) == [ROW]
+        assert await tiers.warm.records.find(Refused, subject=SERIES) == [
+            refused_of(Conflict(ROW, other))
+        ]
+    finally:
+        await tiers.close()

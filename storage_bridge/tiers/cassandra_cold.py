@@ -1,0 +1,142 @@
+"""The cold tier in Cassandra; tables and the rule of timestamps are told in the schema."""
+
+import asyncio
+from datetime import UTC, datetime
+from itertools import batched, chain, groupby
+from typing import TYPE_CHECKING, override
+
+from storage_bridge.codec import Chunk, ChunkHead
+from storage_bridge.model import hour_of
+from storage_bridge.side_by_side import side_by_side
+
+from .base import ColdTier, Role, Span, TierRejectedError, TierUnavailableError
+from .cassandra_schema import DAY_S
+from .cassandra_session import CassandraSession
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from .cassandra_link import Rows
+    from .cassandra_settings import CassandraSettings
+
+
+_BATCH = 8  # chunks that are waited for together: half the time goes into waking up for answers
+
+
+class CassandraCold(ColdTier):
+    """Encoded hours in Cassandra; nothing here ever deletes."""
+
+    def __init__(self, settings: CassandraSettings) -> None:
+        self._session = CassandraSession(settings)
+        self._workers = max(1, settings.in_flight // _BATCH)
+        self._ttl = (settings.ttl_days or 0) * DAY_S
+
+    @property
+    @override
+    def role(self) -> Role:
+        return "cold"
+
+    @override
+    async def open(self) -> None:
+        await self._session.open()
+
+    @override
+    async def close(self) -> None:
+        await self._session.close()
+
+    @override
+    async def series(self) -> list[str]:
+        return sorted(str(name) for (name,) in await self._read("series"))
+
+    @override
+    async def span(self, series: str) -> Span | None:
+        first, last = await asyncio.gather(self._read("first", series), self._read("last", series))
+        if not first or not last:
+            return None
+        # Several chunks of an hour: the first of them need not be the earliest.
+        start, end = hour_of(first[0][0]), hour_of(last[0][0])
+        heads = await asyncio.gather(
+            self.heads(series, start, start + 1), self.heads(series, end, end + 1)
+        )
+        low = min((head.t0 for head in heads[0]), default=first[0][0])
+        return Span(low, max((head.t1 for head in heads[1]), default=last[0][0]))
+
+    @override
+    async def count(self) -> int:
+        counts = await asyncio.gather(*(self._read("count", name) for name in await self.series()))
+        return sum(row[0] or 0 for row in chain.from_iterable(counts))
+
+    @override
+    async def write_chunk(self, chunk: Chunk) -> None:
+        # Neither needs to be first: one without the other is no chunk, and is written again.
+        await self._session.run_all(*self._rows(chunk))
+
+    async def write_chunks(self, chunks: Iterable[Chunk]) -> None:
+        """Store many chunks, for loading an archive; when it raises, some may be stored."""
+        left = iter(batched(chunks, _BATCH, strict=False))
+
+        async def work() -> None:
+            for batch in left:
+                await self._session.run_all(*chain.from_iterable(map(self._rows, batch)))
+
+        await side_by_side(self._workers, work)
+
+    def _rows(self, chunk: Chunk) -> Iterator[tuple[str, tuple[object, ...]]]:
+        head = chunk.head
+        facts = head[3:]
+        month = _month(head.hour)
+        yield (
+            "write chunk",
+            (head.series, month, head.hour, head.gen, *facts, chunk.data, self._ttl),
+        )
+        yield "write head", (head.series, head.hour, head.gen, *facts, self._ttl)
+
+    @override
+    async def heads(self, series: str, start: int, end: int) -> list[ChunkHead]:
+        rows = await self._read("heads", series, hour_of(start), end)
+        return [_head(series, *row) for row in rows]
+
+    @override
+    async def chunks(self, series: str, start: int, end: int) -> list[Chunk]:
+        heads = await self.heads(series, start, end)
+        known = {(head.hour, head.gen) for head in heads}
+        pages = await asyncio.gather(
+            *(
+                self._read("chunks", series, month, min(hours), max(hours) + 1)
+                for month, hours in _months(heads)
+            )
+        )
+        # What only one of the two tables has counts as not archived.
+        found = (Chunk(_head(series, *row[:-1]), row[-1]) for row in chain.from_iterable(pages))
+        return [chunk for chunk in found if (chunk.head.hour, chunk.head.gen) in known]
+
+    @override
+    async def mark(self, series: str, hour: int) -> bytes:
+        times = await asyncio.gather(
+            self._read("chunk times", series, _month(hour), hour, hour + 1),
+            self._read("head times", series, hour, hour + 1),
+        )
+        return repr(times).encode()
+
+    async def _read(self, name: str, *parameters: object) -> Rows:
+        try:
+            return await self._session.run(name, *parameters)
+        except TierRejectedError as err:  # a table that is gone, say: no sample is at fault
+            raise TierUnavailableError(str(err)) from err
+
+
+def _head(series: str, gen: bytes, *facts: object) -> ChunkHead:
+    t0 = facts[3]
+    assert isinstance(t0, int)
+    return ChunkHead(series, hour_of(t0), gen, *facts)  # type: ignore[arg-type]  # as the table has them
+
+
+def _months(heads: Iterable[ChunkHead]) -> list[tuple[int, list[int]]]:
+    hours = (head.hour for head in heads)
+    return [(month, list(group)) for month, group in groupby(hours, _month)]
+
+
+def _month(hour: int) -> int:
+    """The month (UTC) as a number that people can read, such as 202611."""
+    day = datetime.fromtimestamp(hour / 1000, UTC)
+    return day.year * 100 + day.month

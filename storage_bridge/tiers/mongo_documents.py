@@ -1,0 +1,173 @@
+"""Minute documents of the warm tier: how samples are written into one and read from it. Pure.
+
+    {_id: "<series>:<minute since 1970>", s: series, m: date of the minute, b: batch of the minute,
+     v: {"<ms offset>": entry}, x: true if an entry is no number,
+     a: {r: rows, n: numbers, lo, hi, t: total, f: first ms, l: last ms}}
+
+An entry is a number (quality `ok`, the batch of the minute) or a document: `q` quality unless
+`ok`, `b` batch where it is another than the minute's, and the value as `n` if it counts as a number
+(`model.is_number`), else as `x`; no value is neither. What is usual costs nothing.
+"""
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from storage_bridge.model import MINUTE_MS, OK, Sample, is_number, problem
+
+from .base import TierRejectedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from bson.datetime_ms import DatetimeMS
+
+type Entry = float | dict[str, Any]
+type Document = dict[str, Any]
+
+# The numbers of a minute; where every entry is one, nothing need be looked at twice.
+_ENTRIES: Final = {"$objectToArray": "$v"}
+_NUMBERS: Final = {
+    "$cond": [
+        "$x",
+        {
+            "$filter": {
+                "input": {
+                    "$map": {
+                        "input": _ENTRIES,
+                        "in": {"$cond": [{"$isNumber": "$$this.v"}, "$$this.v", "$$this.v.n"]},
+                    }
+                },
+                "cond": {"$isNumber": "$$this"},
+            }
+        },
+        {"$map": {"input": _ENTRIES, "in": "$$this.v"}},
+    ]
+}
+
+
+class Part(NamedTuple):
+    """Samples of one series, minute (since 1970) and batch, to be written as one operation."""
+
+    series: str
+    minute: int
+    batch: str | None
+    entries: dict[str, Entry]
+
+    @property
+    def key(self) -> str:
+        """The `_id` of the document they belong to."""
+        return key_of(self.series, self.minute)
+
+
+def key_of(series: str, minute: int) -> str:
+    """The `_id` of a series' minute."""
+    return f"{series}:{minute}"
+
+
+def parts_of(samples: Iterable[Sample]) -> list[Part]:
+    """Group samples by document and batch; of two contents of a key in them the first stays.
+
+    Raises TierRejectedError when one of them can never be stored.
+    """
+    parts: dict[tuple[str, int, str | None], dict[str, Entry]] = {}
+    for sample in samples:
+        reason = problem(sample)
+        if reason is not None:
+            raise TierRejectedError(reason)
+        minute, offset = divmod(sample.t, MINUTE_MS)
+        entries = parts.setdefault((sample.series, minute, sample.batch), {})
+        entries.setdefault(str(offset), _entry(sample))
+    return [Part(*key, entries) for key, entries in parts.items()]
+
+
+def update_of(part: Part, date: DatetimeMS) -> list[dict[str, Any]]:
+    """The pipeline that adds a part to its document, made if it is missing; safe to repeat.
+
+    `date` is the minute as BSON date. It is a pipeline because only that keeps what the minute
+    adds up to right in the same atomic write, whoever writes, in whatever order, how often ever. An
+    entry that is already there stays as it is.
+    """
+    new: dict[str, Any] = {"$literal": part.entries}
+    fields: dict[str, Any] = {"s": {"$literal": part.series}, "m": date}
+    if part.batch is None:
+        same: dict[str, Any] = {"$eq": [{"$type": "$b"}, "missing"]}
+    else:
+        batch = {"$literal": part.batch}
+        made = {"$eq": [{"$type": "$s"}, "missing"]}
+        # Whoever makes the document names its batch.
+        fields["b"] = {"$cond": [made, batch, "$b"]}
+        same = {"$or": [made, {"$eq": ["$b", batch]}]}
+    added = {"$cond": [same, new, _with_batch(new, part.batch)]}
+    # The last one named wins, the first one gives the place: a replay changes no byte.
+    fields["v"] = {"$mergeObjects": ["$v", added, "$v"]}
+    plain = all(isinstance(entry, float) for entry in part.entries.values())
+    fields["x"] = {"$cond": [same, "$x", True]} if plain else True
+    offsets = [int(offset) for offset in part.entries]
+    start = part.minute * MINUTE_MS
+    summary = {
+        "r": {"$size": {"$cond": ["$x", _ENTRIES, "$$e"]}},
+        "n": {"$size": "$$e"},
+        "lo": {"$min": "$$e"},
+        "hi": {"$max": "$$e"},
+        "t": {"$sum": "$$e"},
+        "f": {"$min": ["$a.f", start + min(offsets)]},
+        "l": {"$max": ["$a.l", start + max(offsets)]},
+    }
+    return [
+        {"$set": fields},
+        {"$set": {"a": {"$let": {"vars": {"e": _NUMBERS}, "in": summary}}}},
+    ]
+
+
+def samples_of(document: Mapping[str, Any]) -> list[Sample]:
+    """The samples of a document with `_id`, `v` and, if it has one, `b`; by rising `t`."""
+    series, _, minute = document["_id"].rpartition(":")
+    start = int(minute) * MINUTE_MS
+    batch = document.get("b")
+    rows = [
+        Sample(
+            series,
+            start + int(offset),
+            entry.get("n", entry.get("x")),
+            entry.get("q", OK),
+            entry.get("b", batch),
+        )
+        if isinstance(entry, dict)
+        else Sample(series, start + int(offset), entry, OK, batch)
+        for offset, entry in document["v"].items()
+    ]
+    rows.sort()
+    return rows
+
+
+def minutes_of(samples: Sequence[Sample]) -> dict[str, set[Sample]]:
+    """The samples by the `_id` of their document."""
+    minutes: dict[str, set[Sample]] = {}
+    for sample in samples:
+        minutes.setdefault(key_of(sample.series, sample.t // MINUTE_MS), set()).add(sample)
+    return minutes
+
+
+def _entry(sample: Sample) -> Entry:
+    value, quality = sample.value, sample.quality
+    if quality == OK and value is not None:
+        return float(value)
+    entry: dict[str, Any] = {} if quality == OK else {"q": quality}
+    if value is not None:
+        entry["n" if is_number(value, quality) else "x"] = float(value)
+    return entry
+
+
+def _with_batch(entries: dict[str, Any], batch: str | None) -> dict[str, Any]:
+    """The same entries for a document of another batch: they carry theirs."""
+    whole = {"$cond": [{"$isNumber": "$$this.v"}, {"n": "$$this.v"}, "$$this.v"]}
+    return {
+        "$arrayToObject": {
+            "$map": {
+                "input": {"$objectToArray": entries},
+                "in": {
+                    "k": "$$this.k",
+                    "v": {"$mergeObjects": [whole, {"b": {"$literal": batch}}]},
+                },
+            }
+        }
+    }

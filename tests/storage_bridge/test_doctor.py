@@ -1,0 +1,85 @@
+"""The doctor connects to what is configured and says what is wrong, part by part."""
+
+import asyncio
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage_bridge import cli, doctor
+from storage_bridge.app import Bridge
+from storage_bridge.config import load
+from storage_bridge.preflight import Level
+
+from .bridge_files import write_config
+from .fake_home_assistant import FakeHomeAssistant, FakeNode
+from .waiting import until
+
+GONE = "ws://127.0.0.1:9/api/websocket"
+
+
+async def _said(path: Path) -> dict[str, tuple[Level, str]]:
+    return {one.part: (one.level, one.text) async for one in doctor.examine(load(path))}
+
+
+async def test_a_bridge_that_works_is_well_in_every_part(tmp_path: Path) -> None:
+    async with FakeHomeAssistant(FakeNode("n1", 50)) as home:
+        path = write_config(tmp_path, home.url)
+        bridge = Bridge(load(path))
+        await bridge.start()
+        try:
+            await until(
+                lambda: bridge.feeders["warm"].status()["written"] >= 50,
+                "all is stored",
+            )
+            said = await _said(path)
+        finally:
+            await bridge.stop()
+    assert set(said) == {
+        "clock", "data", "home assistant", "hot", "warm", "cold", "outbox", "bridge",
+    }  # fmt: skip
+    assert said["home assistant"][0] is Level.OK
+    assert "1 nodes, all connected" in said["home assistant"][1]
+    for part in ("data", "hot", "warm", "cold", "outbox", "bridge"):
+        assert said[part][0] is Level.OK, said[part]
+    assert "2 series" in said["warm"][1]
+
+
+async def test_what_is_not_there_is_named_with_what_to_do(tmp_path: Path) -> None:
+    said = await _said(write_config(tmp_path, GONE))
+    assert said["data"][0] is Level.STOP
+    assert "init" in said["data"][1]
+    assert said["home assistant"][0] is Level.STOP
+    assert said["outbox"] == (
+        Level.WARN, "There is no outbox yet: the bridge has never run.",
+    )  # fmt: skip
+    assert "smart-beer-bridge run" in said["bridge"][1]
+
+
+async def test_a_store_that_does_not_answer_does_not_keep_the_others_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A port that takes connections and says nothing, as a server that hangs does."""
+    monkeypatch.setattr(doctor, "PATIENCE_S", 1.0)
+    (tmp_path / "data").mkdir()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        port = silent.getsockname()[1]
+        tiers: dict[str, Any] = {
+            "hot": {"driver": "redis", "url": f"redis://127.0.0.1:{port}/0"},
+            "warm": {"driver": "sqlite"},
+        }
+        said = await _said(write_config(tmp_path, GONE, tiers=tiers))
+    assert said["hot"][0] is Level.STOP
+    assert said["warm"][0] is Level.OK
+
+
+async def test_the_command_ends_with_1_when_something_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_config(tmp_path, GONE)
+    assert await asyncio.to_thread(cli.main, ["doctor", "--config", str(path)]) == 1
+    out = capsys.readouterr().out
+    assert "STOP  home assistant" in out

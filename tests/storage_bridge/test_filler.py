@@ -1,0 +1,325 @@
+"""Hot is filled when it was lost, and fed again what a change of holder may have lost."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, override
+
+import pytest
+
+from storage_bridge.backoff import Backoff
+from storage_bridge.feeder import Feeder, HotSink, WarmSink
+from storage_bridge.filler import Filler
+from storage_bridge.model import Last, Sample
+from storage_bridge.tiers import Tiers, embedded
+from storage_bridge.tiers.base import Standing, TierUnavailableError, Written
+from storage_bridge.tiers.sqlite_hot import SqliteHot
+from storage_bridge.tiers.sqlite_store import SqliteStore
+
+from .events import batch
+from .waiting import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from storage_bridge.outbox import Outbox
+
+    from .conftest import OpenOutbox
+
+QUICK = Backoff(base=0.01, cap=0.02)
+DAYS_MS = 3 * 86_400_000
+
+
+class _Forgetful(SqliteHot):
+    """A hot tier whose holder, and what that one remembers, the test chooses."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(SqliteStore(path), shares_rows=False)
+        self.path = path
+        self.holder = "a"
+        self.filled: str | None = None
+        self.tokens: set[str] = set()
+        self.settle = 60.0
+        self.before_end: Callable[[], object] = dict
+
+    @property
+    @override
+    def settle_s(self) -> float:
+        return self.settle
+
+    @override
+    async def standing(self) -> Standing:
+        if self.filled is None:
+            return Standing(self.holder, "empty")
+        return Standing(self.holder, "whole" if self.filled == self.holder else "tail")
+
+    @override
+    async def begin_fill(self) -> str:
+        self.tokens.add(self.holder)
+        return self.holder
+
+    @override
+    async def end_fill(self, token: str) -> bool:
+        self.before_end()
+        if token not in self.tokens:
+            return False
+        self.filled = token
+        return True
+
+    async def lose(self, since: int = 0) -> None:
+        """All samples from `since` (ms) on are gone, and the marker with the oldest."""
+        rows = [
+            row for name in await self.series() for row in await self.read(name, 0, max(since, 1))
+        ]
+        await self.close()
+        self.path.unlink()
+        await self.open()
+        await SqliteHot.write(self, rows)  # not what a test put in its place
+        if not since:
+            self.filled = None
+            self.tokens = set()
+
+
+class _Bridge:
+    """Outbox, feeders and filler, as the bridge joins them, with clocks of the test's."""
+
+    def __init__(self, folder: Path, outbox: Outbox) -> None:
+        self.hot = _Forgetful(folder / "hot.db")
+        self.tiers: Tiers = embedded(folder / "store.db")._replace(hot=self.hot)
+        self.outbox = outbox
+        self.monotonic = 1000.0
+        self.hot_feeder = Feeder(
+            HotSink(self.hot), outbox, retry=QUICK, holding=True, now=lambda: self.monotonic
+        )
+        self.warm_feeder = Feeder(WarmSink(self.tiers.warm), outbox, retry=QUICK)
+        self.filler = Filler(
+            self.hot,
+            self.tiers.warm,
+            self.hot_feeder,
+            keep_ms=DAYS_MS,
+            retry=QUICK,
+            clock=lambda: NOW,
+            now=lambda: self.monotonic,
+        )
+        self.sent: list[Sample] = []
+
+    async def send(self, first: int, last: int) -> None:
+        parsed, blob = batch(first, last, t0=NOW - 3_600_000)
+        await self.outbox.append(parsed, blob, live=False)
+        self.sent += parsed.samples
+
+    async def fed(self, *, warm: bool = True) -> None:
+        await until(lambda: self.hot_feeder.idle, "hot is fed")
+        if warm:
+            await until(lambda: self.warm_feeder.idle, "warm is fed")
+
+    async def filled(self) -> None:
+        """Check until nothing is left to do."""
+        for _ in range(2000):
+            await self.filler.check()
+            standing = await self.hot.standing()
+            if standing.content == "whole" and not self.filler.status()["filling"]:
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError("never filled")
+
+    async def held(self) -> list[Sample]:
+        """What hot holds."""
+        names = await self.hot.series()
+        return [row for name in names for row in await self.hot.read(name, 0, 1 << 50)]
+
+
+NOW = time.time_ns() // 1_000_000
+
+
+@asynccontextmanager
+async def _running(bridge: _Bridge, *, warm: bool = True) -> AsyncIterator[_Bridge]:
+    await bridge.tiers.open()
+    feeders = [bridge.hot_feeder, *([bridge.warm_feeder] if warm else [])]
+    tasks = [asyncio.create_task(feeder.run()) for feeder in feeders]
+    try:
+        yield bridge
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await bridge.tiers.close()
+
+
+@pytest.fixture
+async def bridge(tmp_path: Path, open_outbox: OpenOutbox) -> _Bridge:
+    return _Bridge(tmp_path, open_outbox())
+
+
+async def test_a_new_hot_tier_is_filled_from_warm(bridge: _Bridge) -> None:
+    old = [Sample("mash-a/t0", NOW - 7_200_000 + n, 1.0, "ok", None) for n in range(50)]
+    async with _running(bridge):
+        await bridge.tiers.warm.write(old)
+        await bridge.filled()
+        assert await bridge.held() == old
+        assert bridge.filler.fills == 1
+        assert bridge.filler.status() == {"filling": False, "fills": 1, "problem": None}
+
+
+async def test_the_outbox_keeps_what_hot_may_still_lose(bridge: _Bridge) -> None:
+    async with _running(bridge):
+        await bridge.filled()
+        await bridge.send(1, 100)
+        await bridge.fed()
+        await bridge.filler.check()
+        assert bridge.outbox.status()["cursors"]["hot"] == 0
+        bridge.monotonic += 59
+        await bridge.filler.check()
+        assert bridge.outbox.status()["cursors"]["hot"] == 0
+        bridge.monotonic += 2
+        await bridge.filler.check()
+        assert bridge.outbox.status()["cursors"]["hot"] == 1
+        await until(lambda: bridge.outbox.status()["rows"] == 0, "then it lets go")
+
+
+async def test_what_a_new_holder_lacks_is_written_again(bridge: _Bridge) -> None:
+    async with _running(bridge):
+        await bridge.filled()
+        await bridge.send(1, 100)
+        await bridge.fed()
+        bridge.monotonic += 3600  # nobody could be asked for an hour: nothing has settled
+        await bridge.hot.lose(since=bridge.sent[40].t)
+        bridge.hot.holder = "b"
+        await bridge.filler.check()
+        await bridge.filled()
+        await bridge.fed()
+        assert set(await bridge.held()) == set(bridge.sent)
+        assert bridge.hot_feeder.status()["rewinds"] == 2, "the first was for the new store"
+
+
+async def test_everything_lost_comes_back_from_warm_and_outbox(bridge: _Bridge) -> None:
+    """Warm holds the first part only, the outbox the rest, although hot had all and let go."""
+    async with _running(bridge, warm=False):
+        await bridge.filled()
+        await bridge.send(1, 100)
+        warm = asyncio.create_task(bridge.warm_feeder.run())
+        await bridge.fed()
+        warm.cancel()
+        await asyncio.gather(warm, return_exceptions=True)
+        await bridge.send(101, 200)
+        await bridge.fed(warm=False)
+        bridge.monotonic += 61
+        await bridge.filler.check()
+        assert bridge.outbox.status()["cursors"]["hot"] == 2
+        await bridge.hot.lose()
+        await bridge.filled()
+        await bridge.fed(warm=False)
+        assert set(await bridge.held()) == set(bridge.sent)
+
+
+async def test_what_is_lost_during_a_fill_is_filled_again(bridge: _Bridge) -> None:
+    losses = iter([True])
+
+    def lose_once() -> None:
+        if next(losses, False):
+            bridge.hot.filled = None
+            bridge.hot.tokens = set()
+
+    async with _running(bridge):
+        await bridge.send(1, 100)
+        await bridge.fed()
+        bridge.hot.before_end = lose_once
+        await bridge.filled()
+        assert bridge.filler.fills == 1
+        assert bridge.hot_feeder.status()["rewinds"] == 2
+
+
+async def test_a_fill_waits_for_a_warm_tier_that_is_away(
+    bridge: _Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    series = bridge.tiers.warm.series
+    failures = iter([True] * 3)
+
+    async def away() -> list[str]:
+        if next(failures, False):
+            raise TierUnavailableError("warm is away")
+        return await series()
+
+    monkeypatch.setattr(bridge.tiers.warm, "series", away)
+    async with _running(bridge):
+        await bridge.send(1, 100)
+        await bridge.fed()
+        await bridge.hot.lose()
+        await bridge.filler.check()
+        await until(lambda: bridge.filler.status()["problem"] == "warm is away", "it says so")
+        await bridge.filled()
+        assert set(await bridge.held()) == set(bridge.sent)
+        assert bridge.hot_feeder.status()["rewinds"] == 1, "once, however often warm is asked"
+        assert bridge.filler.status()["problem"] is None
+
+
+async def test_a_loss_in_the_middle_of_a_write_is_not_overlooked(bridge: _Bridge) -> None:
+    """The feeder is writing when it is told to go back: what it then finishes does not count."""
+    write, entered, go_on = bridge.hot.write, asyncio.Event(), asyncio.Event()
+
+    async def slow(samples: Sequence[Sample]) -> Written:
+        entered.set()
+        await go_on.wait()
+        return await write(samples)
+
+    async with _running(bridge):
+        await bridge.filled()
+        await bridge.send(1, 50)
+        await bridge.fed()
+        bridge.hot.write = slow  # type: ignore[method-assign]
+        await bridge.send(51, 100)
+        await entered.wait()
+        await bridge.hot.lose(since=bridge.sent[0].t)
+        bridge.hot.holder = "b"
+        await bridge.filler.check()
+        go_on.set()
+        await bridge.fed()
+        await bridge.filled()
+        assert set(await bridge.held()) == set(bridge.sent)
+
+
+async def test_run_reports_a_store_that_does_not_answer_and_ends_cleanly(bridge: _Bridge) -> None:
+    async def away() -> Standing:
+        raise TierUnavailableError("hot is away")
+
+    standing = bridge.hot.standing
+    async with _running(bridge):
+        bridge.hot.standing = away  # type: ignore[method-assign]
+        task = asyncio.create_task(bridge.filler.run(0.01))
+        await until(lambda: bridge.filler.status()["problem"] == "hot is away", "it says so")
+        bridge.hot.standing = standing  # type: ignore[method-assign]
+        await until(lambda: bridge.filler.fills == 1, "it is filled")
+        await until(lambda: bridge.filler.status()["problem"] is None, "and well")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_restarted_bridge_feeds_again_what_had_not_settled(
+    tmp_path: Path, open_outbox: OpenOutbox
+) -> None:
+    first = open_outbox()
+    async with _running(_Bridge(tmp_path, first)) as bridge:
+        await bridge.filled()
+        await bridge.send(1, 100)
+        await bridge.fed()
+        await bridge.hot.lose(since=bridge.sent[0].t)
+    await first.close()
+    async with _running(_Bridge(tmp_path, open_outbox())) as again:
+        await again.fed()
+        assert set(await again.held()) == set(bridge.sent)
+
+
+def _kept(last: Mapping[str, Last]) -> set[int | None]:
+    return {newest.seq for newest in last.values()}
+
+
+async def test_the_newest_samples_come_back_with_their_numbers(bridge: _Bridge) -> None:
+    async with _running(bridge):
+        await bridge.filled()
+        await bridge.send(1, 100)
+        await bridge.fed()
+        await bridge.hot.lose()
+        await bridge.filled()
+        await bridge.fed()
+        assert _kept(await bridge.hot.newest()) == {99, 100}

@@ -1,0 +1,118 @@
+"""The bridge and its commands on real stores, mixed and all together."""
+
+import asyncio
+import json
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, override
+
+import pytest
+
+from storage_bridge.app import Bridge
+from storage_bridge.cli import main
+from storage_bridge.config import load
+from storage_bridge.stored import stored_samples
+
+from .bridge_files import write_config
+from .events import EPOCH
+from .fake_home_assistant import FakeHomeAssistant, FakeNode
+from .servers.cassandra import Address
+from .servers.mongo import drop
+from .servers.redis import PREFIX
+from .tiers.cassandra_help import plain_session
+from .waiting import until
+
+SHIFT = time.time_ns() // 1_000_000 - 3_600_000 - EPOCH
+
+
+class _Fresh(FakeNode):
+    """A node whose samples are of the last hour: Redis lets older ones go."""
+
+    @override
+    def event(self, after: int, limit: int) -> dict[str, Any] | None:
+        found = super().event(after, limit)
+        for row in found["samples"] if found else ():
+            row[1] += SHIFT
+        return found
+
+
+@pytest.fixture
+def stores(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+    """The stores that a test names, with keys and tables of its own."""
+    name = f"{PREFIX}{uuid.uuid4().hex[:16]}"
+    chosen: dict[str, Any] = {}
+    undo = ExitStack()
+    if "redis" in request.param:
+        url = request.getfixturevalue("redis_url")
+        chosen["hot"] = {"driver": "redis", "url": url, "prefix": name}
+    if "mongo" in request.param:
+        url = request.getfixturevalue("mongo_url")
+        undo.callback(drop, url, name)
+        chosen["warm"] = {"driver": "motor", "url": url, "database": name, "flush_s": 1}
+    if "cassandra" in request.param:
+        address: Address = request.getfixturevalue("cassandra_address")
+        session = undo.enter_context(plain_session(address))
+        undo.callback(session.execute, f"DROP KEYSPACE IF EXISTS {name}", timeout=60)
+        chosen["cold"] = {
+            "driver": "cassandra",
+            "hosts": list(address.hosts),
+            "port": address.port,
+            "keyspace": name,
+            "replication": {"SimpleStrategy": 1},
+        }
+    with undo:
+        yield chosen
+
+
+@pytest.mark.parametrize(
+    "stores", [("redis",), ("redis", "mongo", "cassandra"), ("mongo",)], indirect=True, ids="+".join
+)
+async def test_a_sample_goes_through_every_store_and_every_command_finds_it(
+    stores: dict[str, Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    node = _Fresh("n", 2000, channels=2)
+    async with FakeHomeAssistant(node) as ha:
+        path = write_config(tmp_path, ha.url, tiers=stores)
+        config = load(path)
+        bridge = Bridge(config)
+        await bridge.start()
+        try:
+            await until(ha.acked_all, "all acknowledged")
+            await until(lambda: all(f.idle for f in bridge.feeders.values()), "all stored")
+            await until(lambda: bridge.filler.fills > 0, "hot counts as filled")
+            status = await bridge.status()
+            assert status["tiers"]["closed"] == {}
+            assert status["alarms"] == []
+            assert "hot" in json.dumps(status["sinks"])
+            assert await bridge.tiers.hot.count() == 2000
+            assert await bridge.tiers.warm.count() == 2000
+            newest = await bridge.tiers.hot.newest()
+            assert {last.seq for last in newest.values()} == {1999, 2000}
+        finally:
+            await bridge.stop()
+        found = Counter([(s.series, s.t) async for s in stored_samples(config)])
+        assert len(found) == 2000
+        assert set(found.values()) == {1}
+        files = {file.name for file in (tmp_path / "data").glob("*.db")}
+        embedded = {"store.db"} if len(stores) < 3 else set()
+        own_hot = {"hot-store.db"} if "warm" in stores and "hot" not in stores else set()
+        assert files == {"outbox.db"} | embedded | own_hot
+
+        def run(*arguments: str) -> str:
+            assert main([*arguments, "--config", str(path)]) in {0, 1}
+            return capsys.readouterr().out
+
+        everything = ["--series", "n/t0", "--start", "0"]
+        out = await asyncio.to_thread(run, "query", *everything)
+        assert len(out.splitlines()) == 1000
+        out = await asyncio.to_thread(run, "export", *everything)
+        assert len(out.splitlines()) == 1001
+        verdict = json.loads(await asyncio.to_thread(run, "verify", "--json", "--wait", "0"))
+        assert verdict["missing"] == []
+        assert verdict["ok"]

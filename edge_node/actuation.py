@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from edge_node.actuation_core import Core
 from edge_node.actuation_samples import Recorder, Sampled
+from edge_node.gain_store import GainStore
 from edge_node.kettle_records import KettleRecords
 from edge_node.latch_store import LatchStore
 
@@ -62,6 +63,7 @@ class Actuation:
         self.config = config
         self.records = KettleRecords(config.data_dir, [k.kettle_id for k in config.kettles])
         self.latches = LatchStore(config.data_dir, utc_ms)
+        self.gains = GainStore(config)
         self.counts: Counter[str] = Counter()
         self.listener: Callable[[Report], None] = lambda _: None
         self.failure: str | None = None
@@ -83,6 +85,7 @@ class Actuation:
             outputs=outputs,
             inputs=inputs,
             latches=self.latches.load(),
+            gains=self.gains,
             wake=self._wake.set,
         )
         self.lock = self.core.lock
@@ -100,6 +103,7 @@ class Actuation:
     def start(self) -> None:
         """Keep the latches, start the hardware's threads and the tick."""
         self.keep_latches()
+        self.gains.keep()
         self._inputs.start()
         self._outputs.start()
         self._ticked_ms = self._mono_ms()

@@ -12,6 +12,7 @@ from edge_node import actuation_rules
 from edge_node.lease_store import LeaseStore
 from edge_node.leases import Leases
 from edge_node.loop import AUTO, AUTOTUNE, Loop
+from edge_node.loop_controllers import Heated
 from edge_node.safety.process_value import MAX_AGE_MS
 from edge_node.safety.rules import Inputs as Question
 from edge_node.safety.rules import ProbeValue, Reference, Trip, Verdict, Wish
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from edge_node.commands import ControllerOrder
     from edge_node.config import NodeConfig
     from edge_node.config_outputs import ActuatorConfig, ControllerConfig
+    from edge_node.gain_store import GainStore
     from edge_node.hardware.outputs import Inputs, Outputs
     from edge_node.model import Reading
     from edge_node.sampler import Tick
@@ -38,7 +40,8 @@ OUTPUT_FAILED: Final = "output_failed"
 class Core:
     """The outputs of one node, without a thread; `wake` is called when a lease began or ended.
 
-    `outputs` are open and at their safe level; `latches` None: they could not be read.
+    `outputs` are open and at their safe level; `latches` None: they could not be read. `pair` is
+    called, from the thread of the tick, when the pairing button was held.
     """
 
     def __init__(
@@ -50,15 +53,20 @@ class Core:
         outputs: Outputs,
         inputs: Inputs,
         latches: Iterable[Trip] | None,
+        gains: GainStore,
         wake: Callable[[], None],
     ) -> None:
         self.config = config
         self.actuators = {actuator.id: actuator for actuator in config.actuators}
+        self._gains = gains
         self.loops = {c.id: self._loop(c) for c in config.controllers}
         self._mono_ms = mono_ms
         self._outputs = outputs
         self._inputs = inputs
         self._wake = wake
+        self.pair: Callable[[], None] = lambda: None
+        # Who judges readings may ask it whether a probe's 85.00 is true: kettle, °C, mono ms.
+        self.witness: Callable[[str, float, int], None] = lambda *_: None
         self._supervisor = Supervisor(
             actuation_rules.output_rules(config),
             actuation_rules.kettle_rules(config),
@@ -96,17 +104,18 @@ class Core:
 
     def refer(self, kettle_id: str, reference: Mapping[str, Any], mono_ms: int) -> None:
         """Take what the holder says of the kettle's other probes; `lock` is held."""
-        self._reference[kettle_id] = Reference(
-            reference["value"], mono_ms, tuple(reference["probes"])
-        )
+        value: float | None = reference["value"]
+        self._reference[kettle_id] = Reference(value, mono_ms, tuple(reference["probes"]))
+        if value is not None:
+            self.witness(kettle_id, value, mono_ms)
 
     def _ended(self, kettle_id: str) -> None:
         """A lease began or ended: what it had asked for is cleared, not masked; `lock` is held."""
         self._lapsed.add(kettle_id)
         self._reference[kettle_id] = None
         for loop in self.loops.values():
-            if loop.config.kettle_id == kettle_id and not self._holds(loop):
-                loop.off()
+            if kettle_id in self.kettles_of(loop) and not self._holds(loop):
+                self._release(loop)
         for output_id in list(self._wishes):
             if self.kettle_of(output_id) == kettle_id and not self._held(output_id):
                 del self._wishes[output_id]
@@ -149,12 +158,18 @@ class Core:
         self._wishes.pop(output_id, None)
         loop = self.loop_of(output_id)
         if loop is not None:
-            loop.off()
-            for name in loop.outputs:
-                self._wishes.pop(name, None)
+            self._release(loop)
+
+    def _release(self, loop: Loop) -> None:
+        """The loop is off, and so is what it wanted."""
+        loop.off()
+        for name in loop.outputs:
+            self._wishes.pop(name, None)
 
     def _press(self, now: int) -> None:
         """The override button gives the kettles to whoever stands there, or back."""
+        if self._contacts.pop("pairing", False):
+            self.pair()
         if self._contacts.pop("override", False):
             given = any(self.leases.override_ms(k) for k in self.leases)
             if given:
@@ -243,9 +258,7 @@ class Core:
         """Give an output to whoever commands it directly: its controller goes off."""
         loop = self.loop_of(output_id)
         if loop is not None and loop.active:
-            loop.off()
-            for name in loop.outputs:
-                self._wishes.pop(name, None)
+            self._release(loop)
         now = self._now()
         until = None if for_ms is None else now + for_ms
         self._wishes[output_id] = Wish(power, until, "command", now)
@@ -266,6 +279,8 @@ class Core:
                 loop.stop_autotune()
             case "apply":
                 loop.apply_autotune()
+                if loop.applied is not None:
+                    self._gains.apply(controller_id, loop.applied)
 
     def _now(self) -> int:
         """The moment that the next look will be at, or a little earlier."""
@@ -277,7 +292,7 @@ class Core:
         kettles = [k.kettle_id for k in self.config.kettles]
         named = [name for name in kettles if name == kettle_id] or kettles
         for actuator in self.actuators.values():
-            if actuator.kind == "heater" and self.kettle_of(actuator.id) in named:
+            if actuator.kind == "heater" and not self._heated(actuator).isdisjoint(named):
                 self._give_up(actuator.id)
         return named
 
@@ -288,20 +303,22 @@ class Core:
 
     def latch_names(self, output_id: str) -> list[str]:
         """The latches that keep this output off."""
-        return self._names(self.kettle_of(output_id), self.actuators[output_id])
+        return self._names(self.actuators[output_id])
 
     def has_latch(self, kettle_id: str, latch: str) -> bool:
         """Whether this latch is set."""
         return any((t.kettle_id, t.name) == (kettle_id, latch) for t in self._supervisor.latches)
 
-    def _names(self, kettle_id: str, actuator: ActuatorConfig) -> list[str]:
-        shared = {kettle_id}
+    def _heated(self, actuator: ActuatorConfig) -> frozenset[str]:
+        own = self.kettle_of(actuator.id)
+        return frozenset({own, *actuation_rules.heats(self.config, actuator)})
+
+    def _names(self, actuator: ActuatorConfig) -> list[str]:
+        shared = set(self._heated(actuator))
         if actuator.contactor is not None:
-            shared |= {
-                self.kettle_of(a.id)
-                for a in self.actuators.values()
-                if a.contactor == actuator.contactor
-            }
+            for other in self.actuators.values():
+                if other.contactor == actuator.contactor:
+                    shared |= self._heated(other)
         names = [t.name for t in self._supervisor.latches if t.kettle_id in shared]
         return names if actuator.kind == "heater" else [n for n in names if n == "stop_pressed"]
 
@@ -315,6 +332,10 @@ class Core:
     def loop_of(self, output_id: str) -> Loop | None:
         """The controller that drives an output."""
         return next((loop for loop in self.loops.values() if output_id in loop.outputs), None)
+
+    def kettles_of(self, loop: Loop) -> frozenset[str]:
+        """The kettles whose leases a loop needs: its own, and those of what it drives."""
+        return frozenset({loop.config.kettle_id, *map(self.kettle_of, loop.outputs)})
 
     def kettle_of(self, output_id: str) -> str:
         """The kettle whose lease and latches an output obeys."""
@@ -354,11 +375,12 @@ class Core:
         return values
 
     def _loop(self, controller: ControllerConfig) -> Loop:
-        kettle = next(k for k in self.config.kettles if k.kettle_id == controller.kettle_id)
-        heater = self.actuators.get(controller.heater or "")
-        return Loop(
-            controller,
-            volume_l=kettle.safety.volume_l,
-            element_w=heater.power_w if heater is not None else 1.0,
-            window_s=heater.window_ms / 1000 if heater is not None else 5.0,
-        )
+        volumes = {k.kettle_id: k.safety.volume_l for k in self.config.kettles}
+        volume_l = exchanger_l = volumes[controller.kettle_id]
+        element_w, window_s = 1.0, 5.0
+        if controller.heater is not None:
+            heater = self.actuators[controller.heater]
+            element_w, window_s = heater.power_w, heater.window_ms / 1000
+            exchanger_l = controller.exchanger_l or volumes[self.kettle_of(heater.id)]
+        heated = Heated(volume_l, exchanger_l, element_w, window_s)
+        return Loop(controller, heated, self._gains[controller.id])

@@ -34,6 +34,13 @@ def kettle_of(config: NodeConfig, actuator: ActuatorConfig) -> str:
     return behind[0] if behind else config.kettles[0].kettle_id
 
 
+def heats(config: NodeConfig, actuator: ActuatorConfig) -> tuple[str, ...]:
+    """The kettles other than its own that a heater heats through a coil."""
+    own = actuator.kettle_id
+    through = {c.kettle_id for c in config.controllers if c.heater == actuator.id}
+    return tuple(sorted(kettle_id for kettle_id in through if kettle_id != own))
+
+
 def _output(config: NodeConfig, actuator: ActuatorConfig) -> OutputRules:
     switch = actuator.control == "switch"
     return OutputRules(
@@ -56,6 +63,7 @@ def _output(config: NodeConfig, actuator: ActuatorConfig) -> OutputRules:
         safe=actuator.safe,
         on_lease_loss=None if actuator.hold_ms is None else Hold(actuator.hold_ms),
         contactor=actuator.contactor,
+        heats=heats(config, actuator),
     )
 
 
@@ -66,13 +74,20 @@ def _kettle(config: NodeConfig, kettle: KettleConfig) -> KettleRules:
     altitude = next(
         (c.altitude_m for c in config.controllers if c.kettle_id == kettle.kettle_id), 0.0
     )
+    # The water around a coil, heated by an element of the same kettle: it takes its share of the
+    # heat, and goes on giving it to the mash when the element is off.
+    coils = [
+        c.exchanger_l
+        for c in config.controllers
+        if c.exchanger_l is not None and c.heater in {heater.id for heater in heaters}
+    ]
     return KettleRules(
         kettle_id=kettle.kettle_id,
         high_limit=kettle.safety.high_limit,
-        volume_l=kettle.safety.volume_l,
+        volume_l=kettle.safety.volume_l + sum(coils),
         element_w=sum(heater.power_w for heater in heaters),
         disagree_limit=kettle.safety.disagree_k,
         reference_required=kettle.safety.reference_required,
-        rise_off_k=0.5 if heaters else None,
+        rise_off_k=0.5 if heaters and not coils and not kettle.safety.other_heat else None,
         boil_c=LocalBoiling(altitude).celsius,
     )

@@ -17,6 +17,7 @@ from edge_node import identity as identities
 from edge_node import service_manager
 from edge_node.actuation import Actuation, Report
 from edge_node.api import ApiServer
+from edge_node.cli_clients import own_host
 from edge_node.clock import Clock
 from edge_node.config import NodeConfig
 from edge_node.discovery import Announcement
@@ -25,6 +26,7 @@ from edge_node.hardware.outputs import Outputs, open_inputs
 from edge_node.hardware.outputs.heartbeat import open_heartbeat
 from edge_node.node import Node
 from edge_node.pairing import PairingWindow
+from edge_node.pairing_button import FILE_NAME, PairingButton
 from edge_node.sampler import Sampler
 from edge_node.spool import Spool
 from edge_node.supervise import supervise
@@ -84,6 +86,9 @@ async def _run(config: NodeConfig, outputs: Outputs, options: RunOptions) -> Non
         )
         node.missed_ticks = lambda: sampler.missed
         node.actuation = actuation = _actuation(node, outputs)
+        actuation.core.witness = lambda kettle_id, value, mono_ms: hardware.reference(
+            value, mono_ms / 1000, kettle_id=kettle_id
+        )
         stop = _signals(node, sampler, options)
         try:
             await asyncio.to_thread(actuation.start)
@@ -161,7 +166,7 @@ async def _serve(node: Node, standing_code: str | None) -> None:
     await server.start()
     _LOGGER.info("Node %s serves on port %d", node.config.node_id, server.port)
     try:
-        async with _announced(node, server.port):
+        async with _announced(node, server.port), _pairing_button(node, server.port):
             await asyncio.get_running_loop().create_future()
     finally:
         await server.stop()
@@ -178,6 +183,31 @@ async def _announced(node: Node, port: int) -> AsyncIterator[None]:
         yield
     finally:
         await announcement.stop()
+
+
+@contextlib.asynccontextmanager
+async def _pairing_button(node: Node, port: int) -> AsyncIterator[None]:
+    config, actuation = node.config, node.actuation
+    if actuation is None or "pairing" not in config.buttons:
+        yield
+        return
+    # In memory where the service manager made a folder for that.
+    folder = Path(os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0] or config.data_dir)
+    button = PairingButton(
+        PairingWindow(config.data_dir),
+        folder / FILE_NAME,
+        host=lambda: own_host(config.api.bind),
+        port=port,
+        fingerprint=node.identity.fingerprint,
+    )
+    task = asyncio.create_task(supervise("pairing_button", button.run, node.report_task))
+    actuation.core.pair = button.press
+    try:
+        yield
+    finally:
+        actuation.core.pair = lambda: None
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _check(node: Node) -> None:

@@ -12,6 +12,7 @@ from edge_node.config_schema import slug
 from edge_node.simulate import Simulation, simulate
 
 _MOST_NODES = 64
+_MOST_PROBES = 16
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -23,6 +24,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--kettle", action="append", required=True, metavar="ID", help="may be repeated"
     )
     parser.add_argument("--nodes", type=int, default=1, metavar="N", help="nodes of each kettle")
+    parser.add_argument(
+        "--probes", type=int, default=1, metavar="N", help="probes of each kettle on each node"
+    )
     parser.add_argument("--port", type=int, default=0, metavar="FIRST", help="0: any")
     parser.add_argument("--clients", type=int, default=0, metavar="K", help="paired clients")
     parser.add_argument(
@@ -61,6 +65,8 @@ def _simulation(arguments: argparse.Namespace) -> Simulation:
         raise AppError("--kettle: each kettle once.")
     if not 1 <= arguments.nodes <= _MOST_NODES:
         raise AppError(f"--nodes must be from 1 to {_MOST_NODES}, not {arguments.nodes}.")
+    if not 1 <= arguments.probes <= _MOST_PROBES:
+        raise AppError(f"--probes must be from 1 to {_MOST_PROBES}, not {arguments.probes}.")
     if not 0 <= arguments.clients <= 32:
         raise AppError(f"--clients must be from 0 to 32, not {arguments.clients}.")
     last = arguments.port + arguments.nodes - 1
@@ -79,6 +85,7 @@ def _simulation(arguments: argparse.Namespace) -> Simulation:
         mdns=arguments.mdns,
         replay=arguments.replay,
         speed=arguments.speed,
+        probes=arguments.probes,
         start_c=dict(_start(text, kettles) for text in arguments.temperature),
     )
 

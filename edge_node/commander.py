@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from edge_node.actuation import Actuation
     from edge_node.kettle_records import Record
+    from edge_node.loop import Loop
 
 LOGGER = logging.getLogger(__name__)
 
@@ -73,14 +74,35 @@ class Commander:
         )
         return self._judge(core.kettle_of(output_id), header, checks, act)
 
-    def controller(
+    async def controller(
         self,
         controller_id: str,
         header: Header,
         order: ControllerOrder,
         reference: dict[str, Any] | None,
     ) -> Answer | Refused:
-        """Set a controller's mode, setpoint or power, or run its autotune."""
+        """Set a controller's mode, setpoint or power, or run its autotune.
+
+        Gains that are applied are on disk when this returns.
+        """
+        answer = self._controller(controller_id, header, order, reference)
+        if order.autotune != "apply" or isinstance(answer, Refused):
+            return answer
+        if await self._on_disk(self._actuation.gains.keep):
+            return answer
+        # They are in use and would be forgotten, which is safe, but not what is told.
+        kettle_id = self._core.loops[controller_id].config.kettle_id
+        with self._actuation.lock:
+            self._actuation.leases.remember(kettle_id, header.cmd_id, NOT_STORED)
+        return NOT_STORED
+
+    def _controller(
+        self,
+        controller_id: str,
+        header: Header,
+        order: ControllerOrder,
+        reference: dict[str, Any] | None,
+    ) -> Answer | Refused:
         core = self._core
         loop = core.loops[controller_id]
         kettle_id = loop.config.kettle_id
@@ -101,6 +123,7 @@ class Commander:
             }
 
         checks = (
+            lambda: self._leads_all(loop, header) if order.heats else None,
             lambda: commands.latched(order.heats, latched),
             lambda: commands.read_controller(
                 loop.config,
@@ -111,6 +134,19 @@ class Commander:
             ),
         )
         return self._judge(kettle_id, header, checks, act)
+
+    def _leads_all(self, loop: Loop, header: Header) -> Refused | None:
+        """403 unless the same server holds the kettles of what the loop drives, too."""
+        for kettle_id in sorted(self._core.kettles_of(loop)):
+            holder = self._actuation.leases.holder(kettle_id)
+            if holder is None or (holder.server_id, holder.session) != (
+                header.server_id,
+                header.session,
+            ):
+                whose = self._actuation.leases.status(kettle_id)
+                detail = {key: whose[key] for key in ("holder", "epoch", "kettle_id")}
+                return Refused(403, "not_leader", detail)
+        return None
 
     async def clear(self, kettle_id: str, header: Header, latch: str) -> Answer | Refused:
         """Clear a latch whose cause is gone; it is off the disk when this returns."""
@@ -131,7 +167,7 @@ class Commander:
             answer = self._judge(kettle_id, header, (check,), act)
             if isinstance(answer, Refused):
                 return answer
-            if await self._keep_latches():
+            if await self._on_disk(self._actuation.keep_latches):
                 return answer
             # It would be set again after a restart, which is safe, but not what is told.
             with actuation.lock:
@@ -141,7 +177,7 @@ class Commander:
     async def safe(self, kettle_id: str | None) -> tuple[list[str], bool]:
         """All heat off at once; the kettles it was for, and whether their latches are on disk."""
         named = self._actuation.safe(kettle_id)
-        return named, await self._keep_latches()
+        return named, await self._on_disk(self._actuation.keep_latches)
 
     async def batch(self, kettle_id: str, header: Header, batch: str | None) -> Answer | Refused:
         """Stamp this batch into the kettle's samples from now on."""
@@ -234,12 +270,13 @@ class Commander:
             cmd_id=header.cmd_id,
         )
 
-    async def _keep_latches(self) -> bool:
+    async def _on_disk(self, keep: Callable[[], bool]) -> bool:
+        """Whether `keep` brought there what it is for, in time."""
         try:
             async with asyncio.timeout(WRITE_TIMEOUT_S):
-                return await asyncio.to_thread(self._actuation.keep_latches)
+                return await asyncio.to_thread(keep)
         except TimeoutError:
-            LOGGER.error("The latches are not on disk: it does not answer")  # noqa: TRY400
+            LOGGER.error("A command is not on disk: it does not answer")  # noqa: TRY400
             return False
 
     def _count(self, answer: Answer | Refused) -> None:

@@ -17,6 +17,16 @@ _MAX_ON_S: Final = {"heater": 3600.0, "pump": 86_400.0, "valve": 86_400.0, "cool
 _COOLER_MIN_ON_S: Final = 180.0
 _COOLER_MIN_OFF_S: Final = 300.0
 _PWM_WINDOW_S: Final = 5.0
+# A wort boils hard at 85 %; weather moves the boiling point by up to 1 K.
+_BOIL_POWER: Final = 85.0
+_BOIL_MARGIN_K: Final = 1.5
+# How far the inner loop may be led above and below the setpoint, K, and within which °C: water
+# around a coil must not end the enzymes of what flows through it, and air must not freeze beer.
+_INNER: Final = {
+    "cascade": (8.0, 5.0, (0.0, 85.0)),
+    "fermentation": (10.0, 10.0, (-1.0, 40.0)),
+}
+_NO_INNER: Final = (0.0, 0.0, (0.0, DEFAULT_HIGH_LIMIT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +98,27 @@ class PidConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class OuterConfig:
+    """Gains of an outer loop: K per K, seconds."""
+
+    kp: float
+    ti_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ControllerConfig:
     """A loop of one kettle.
 
     `kind` is pid, hysteresis, cascade or fermentation; `range` the setpoints it takes, °C;
     `max_rate` the fastest change of the setpoint in force, K/min, or None; `band_k` half the dead
-    band. `pid` None: from the kettle's volume and the heater's power. Of a cascade, `inner_probe`
-    is the channel at the heat exchanger and `inner_max_k` how far above the mash it may be, K.
+    band. `pid` None: from volume and power of what the heater heats. From `boil_margin_k` below the
+    boiling point at `altitude_m` a pid boils with `boil_power` %.
+
+    Of a cascade, `inner_probe` is the channel in the water around the coil, and `exchanger_l` the
+    litres of that (None: the volume of the heater's own kettle). Of a fermentation it is the
+    chamber's air, which then serves the beer; None: the beer's own temperature switches. `outer`
+    None: gains by rule. The inner setpoint stays within `inner_max_k` above and `inner_min_k` below
+    the outer one, and within `inner_range`, °C.
     """
 
     id: str
@@ -107,19 +131,30 @@ class ControllerConfig:
     range: tuple[float, float]
     max_rate: float | None
     altitude_m: float
+    boil_power: float
+    boil_margin_k: float
     band_k: float
     inner_probe: str | None
     inner_max_k: float
+    inner_min_k: float
+    inner_range: tuple[float, float]
+    exchanger_l: float | None
+    outer: OuterConfig | None
 
 
 @dataclass(frozen=True, slots=True)
 class SafetyConfig:
-    """A kettle's limits: °C, K, litres; whether heat needs the leader's reference."""
+    """A kettle's limits: °C, K, litres; whether heat needs the leader's reference.
+
+    `other_heat`: something else heats it, too (steam, gas, an element of another node), so a rise
+    with its own heaters off says nothing of their relays.
+    """
 
     high_limit: float = DEFAULT_HIGH_LIMIT
     disagree_k: float = DEFAULT_DISAGREE_K
     volume_l: float = DEFAULT_VOLUME_L
     reference_required: bool = False
+    other_heat: bool = False
 
 
 def actuator(path: Path, item: dict[str, Any]) -> ActuatorConfig:
@@ -181,6 +216,7 @@ def contact(path: Path, item: dict[str, Any]) -> InputConfig:
 def controller(item: dict[str, Any]) -> ControllerConfig:
     """A controller of checked data."""
     low, high = item.get("range", (0.0, DEFAULT_HIGH_LIMIT))
+    max_k, min_k, inner_range = _INNER.get(item["kind"], _NO_INNER)
     return ControllerConfig(
         id=item["id"],
         name=item.get("name", item["id"]),
@@ -192,9 +228,15 @@ def controller(item: dict[str, Any]) -> ControllerConfig:
         range=(low, high),
         max_rate=item.get("max_rate"),
         altitude_m=item.get("altitude_m", 0.0),
+        boil_power=item.get("boil_power", _BOIL_POWER),
+        boil_margin_k=item.get("boil_margin", _BOIL_MARGIN_K),
         band_k=item.get("band_k", 0.5),
         inner_probe=item.get("inner_probe"),
-        inner_max_k=item.get("inner_max_k", 8.0),
+        inner_max_k=item.get("inner_max_k", max_k),
+        inner_min_k=item.get("inner_min_k", min_k),
+        inner_range=item.get("inner_range", inner_range),
+        exchanger_l=item.get("exchanger_l"),
+        outer=OuterConfig(**item["outer"]) if "outer" in item else None,
     )
 
 
@@ -205,6 +247,7 @@ def safety(item: dict[str, Any]) -> SafetyConfig:
         disagree_k=item.get("disagree_k", DEFAULT_DISAGREE_K),
         volume_l=item.get("volume_l", DEFAULT_VOLUME_L),
         reference_required=item.get("reference", "optional") == "required",
+        other_heat=item.get("other_heat", False),
     )
 
 

@@ -66,6 +66,10 @@ _PID: Final = Section(
     ti_s=needed(number(1, 100_000), "seconds"),
     td_s=number(0, 10_000),
 )
+_OUTER: Final = Section(
+    kp=needed(number(0.01, 100), "K per K"),
+    ti_s=needed(number(1, 1_000_000), "seconds"),
+)
 
 
 def _number_or_null(low: float, high: float) -> Validator:
@@ -88,9 +92,15 @@ _CONTROLLER: Final = Section(
     range=rising,
     max_rate=_number_or_null(0.01, 20),
     altitude_m=number(-400, 5000),
+    boil_power=number(0, 100),
+    boil_margin=number(0, 10),
     band_k=number(0.05, 10),
     inner_probe=slug,
     inner_max_k=number(0.5, 30),
+    inner_min_k=number(0, 30),
+    inner_range=rising,
+    exchanger_l=number(0.5, 5000),
+    outer=_OUTER,
 )
 _BUTTON: Final = Section(**_LINE, closed=one_of("high", "low"))
 
@@ -99,6 +109,7 @@ SAFETY: Final = Section(
     disagree_k=number(0.2, 20),
     volume_l=number(0.5, 5000),
     reference=one_of("optional", "required"),
+    other_heat=boolean,
 )
 SECTIONS: Final[dict[str, Validator]] = {
     "actuators": each(_ACTUATOR, "outputs"),

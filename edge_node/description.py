@@ -47,6 +47,7 @@ def _kettle(kettle: KettleConfig) -> dict[str, Any]:
             "disagree_k": kettle.safety.disagree_k,
             "volume_l": kettle.safety.volume_l,
             "reference_required": kettle.safety.reference_required,
+            "other_heat": kettle.safety.other_heat,
         },
     }
 

@@ -5,33 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from edge_node.control.autotune import Autotune, AutotuneResult, AutotuneSettings
-from edge_node.control.boiling import BoilSettings, LocalBoiling
-from edge_node.control.cascade import Cascade, OuterSettings
-from edge_node.control.fermentation import Fermentation, FermentationSettings
-from edge_node.control.hysteresis import Hysteresis, HysteresisSettings
-from edge_node.control.pid import Pid, PidSettings
-from edge_node.control.tuning import kettle_gains
+from edge_node.control.cascade import Cascade
+from edge_node.control.fermentation import Fermentation
+from edge_node.control.pid import Pid
+from edge_node.loop_controllers import boil_of, gains_of, make_controller
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from edge_node.config_outputs import ControllerConfig
+    from edge_node.loop_controllers import Heated
 
 OFF: Final = "off"
 AUTO: Final = "auto"
 MANUAL: Final = "manual"
 AUTOTUNE: Final = "autotune"
-_KINDS_WITH_GAINS: Final = frozenset({"pid", "cascade"})
 
 
 class Loop:
     """A controller: `step` says what its outputs are to be; nothing while its mode is off.
 
-    `volume_l` and `element_w` of its kettle give the gains where the configuration gives none.
+    `heated` gives the gains where the configuration gives none; `applied` are those that an
+    autotune found before, and a person applied.
     """
 
     def __init__(
-        self, config: ControllerConfig, *, volume_l: float, element_w: float, window_s: float
+        self, config: ControllerConfig, heated: Heated, applied: AutotuneResult | None = None
     ) -> None:
         self.config = config
         self.mode = OFF
@@ -39,9 +38,11 @@ class Loop:
         self.power = 0.0  # what the mode manual asks for
         self.given_ms = 0  # when the mode was set
         self.tuned: AutotuneResult | None = None
-        self._boil = BoilSettings(LocalBoiling(config.altitude_m))
-        self._gains = self._configured(volume_l, element_w, window_s)
-        self._controller = self._make()
+        self.applied = applied if self.tunable else None
+        gains = gains_of(config, heated)
+        if self.applied is not None:
+            gains = self.applied.settings(boil_of(config))
+        self._controller = make_controller(config, gains, heated)
         self._autotune: Autotune | None = None
         self._shown: dict[str, float] = {}
         self._ramped: float | None = None  # the setpoint in force on its way to `setpoint`
@@ -92,11 +93,11 @@ class Loop:
         self.mode, self.given_ms = AUTOTUNE, now_ms
 
     def apply_autotune(self) -> None:
-        """Use the gains that were found, until the node restarts."""
+        """Use the gains that were found."""
         assert self.tuned is not None
-        self._gains = self.tuned.settings(self._boil)
-        if isinstance(self._controller, Pid):
-            self._controller.configure(self._gains)
+        assert isinstance(self._controller, Pid)
+        self.applied = self.tuned
+        self._controller.configure(self.tuned.settings(boil_of(self.config)))
 
     def step(
         self,
@@ -108,40 +109,32 @@ class Loop:
     ) -> dict[str, float]:
         """What each of its outputs is to be from now on, percent; empty while it is off.
 
-        `process`, `inner`: °C, the kettle's and, of a cascade, the exchanger's. `achieved`: what
-        the outputs really had since the last step.
+        `process`, `inner`: °C, the kettle's, and that of the exchanger's water or the chamber's
+        air. `achieved`: what the outputs really had since the last step.
         """
         self._process = process
         if self.mode == OFF:
             return {}
-        heater, cooler = self.config.heater, self.config.cooler
-        given = achieved.get(heater) if heater is not None else None
-        wanted: dict[str, float] = {}
-        cool = 0.0
+        controller = self._controller
+        given = achieved.get(self.outputs[0])
+        if isinstance(controller, Cascade | Fermentation):
+            controller.feed(inner)
         if self.mode == MANUAL:
-            heat = self.power
-            if isinstance(self._controller, Pid | Cascade):
-                if isinstance(self._controller, Cascade):
-                    self._controller.feed(inner)
-                self._controller.track(now_ms, process, self.setpoint, heat)
+            power = self.power
+            if isinstance(controller, Pid | Cascade):
+                controller.track(now_ms, process, self.setpoint, power)
         elif self.mode == AUTOTUNE:
-            heat = self._tune(now_ms, process, given)
+            power = self._tune(now_ms, process, given)
         else:
-            if isinstance(self._controller, Cascade):
-                self._controller.feed(inner)
-            heat = self._controller.step(now_ms, process, self._aim(now_ms, process), given)
-            if isinstance(self._controller, Fermentation):
-                cool = self._controller.powers.cool
-        if heater is not None:
-            wanted[heater] = heat
-        if cooler is not None:
-            wanted[cooler] = cool
-        self._shown = wanted
-        return wanted
+            power = controller.step(now_ms, process, self._aim(now_ms, process), given)
+        self._shown = self._shares(power)
+        return self._shown
 
     def state(self) -> dict[str, Any]:
         """As `/v1/state` shows it."""
         inner = self._controller.state()
+        if isinstance(self._controller, Pid | Cascade):
+            inner = {**inner, "gains": self._source()}
         if self._autotune is not None:
             inner = {**inner, "autotune": self._autotune.state()}
         return {
@@ -151,6 +144,24 @@ class Loop:
             "power": max(self._shown.values(), default=0.0) if self.active else 0.0,
             "state": inner,
         }
+
+    def _shares(self, power: float) -> dict[str, float]:
+        """What `power`, the controller's answer, means to each output."""
+        heater, cooler = self.config.heater, self.config.cooler
+        if isinstance(self._controller, Fermentation) and self.mode == AUTO:
+            powers = self._controller.powers
+            both = {heater: powers.heat, cooler: powers.cool}
+        elif heater is None:
+            both = {cooler: power}
+        else:
+            both = {heater: power, cooler: 0.0}
+        return {name: share for name, share in both.items() if name is not None}
+
+    def _source(self) -> str:
+        """Where the gains in force come from."""
+        if self.applied is not None:
+            return "autotune"
+        return "configured" if self.config.pid is not None else "calculated"
 
     def _tune(self, now_ms: int, process: float | None, given: float | None) -> float:
         assert self._autotune is not None
@@ -181,31 +192,3 @@ class Loop:
         low, high = self._ramped - step, self._ramped + step
         self._ramped = min(max(self.setpoint, low), high)
         return self._ramped
-
-    def _configured(self, volume_l: float, element_w: float, window_s: float) -> PidSettings | None:
-        config = self.config
-        if config.kind not in _KINDS_WITH_GAINS:
-            return None
-        if config.pid is None:
-            return kettle_gains(volume_l, element_w, window_s=window_s, boil=self._boil)
-        pid = config.pid
-        return PidSettings(pid.kp, pid.ti_s, pid.td_s, boil=self._boil)
-
-    def _make(self) -> Pid | Hysteresis | Cascade | Fermentation:
-        config, band = self.config, self.config.band_k
-        match config.kind:
-            case "hysteresis":
-                return Hysteresis(HysteresisSettings(below_k=band))
-            case "fermentation":
-                # The shortest times on and off are the output's own, kept by the supervisor too.
-                settings = FermentationSettings(
-                    cool_above_k=band, heat_below_k=band, end_k=min(0.1, band / 2)
-                )
-                return Fermentation(settings)
-            case "cascade":
-                assert self._gains is not None
-                outer = OuterSettings(above_k=config.inner_max_k, high=config.range[1] + 10)
-                return Cascade(outer, self._gains)
-            case _:
-                assert self._gains is not None
-                return Pid(self._gains)

@@ -39,6 +39,7 @@ class Simulation:
     replay: Path | None = None
     speed: float = 1.0
     start_c: dict[str, float] = field(default_factory=dict)
+    probes: int = 1  # of each kettle on each node
 
     @property
     def node_ids(self) -> list[str]:
@@ -148,7 +149,10 @@ def _plan(simulation: Simulation) -> BreweryPlan:
                 )
                 for kettle_id in simulation.kettles
             ),
-            nodes=tuple(NodePlan(node_id, simulation.kettles) for node_id in simulation.node_ids),
+            nodes=tuple(
+                NodePlan(node_id, simulation.kettles, simulation.probes)
+                for node_id in simulation.node_ids
+            ),
             guarded=True,
         )
     except ValueError as err:

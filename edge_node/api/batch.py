@@ -9,14 +9,13 @@ from edge_node.api.command_fields import (
     KETTLE,
     LEASE_REFUSALS,
     STORING,
-    OrNull,
     header_of,
     kettle_of,
     told,
 )
 from edge_node.api.operation import Call, Operation
 from edge_node.api.replies import TEXT_OR_NULL, WHOLE, json_reply
-from edge_node.api.schema import Field, Text
+from edge_node.api.schema import Field, OrNull, Text
 from edge_node.tokens import Scope
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from edge_node.api.operation import Call
-    from edge_node.api.schema import Kind, Number
+    from edge_node.api.schema import Number
 
 MAX_SEQ: Final = 2**53 - 1
 
@@ -101,26 +101,6 @@ class Judged:
     def parse(self, text: str) -> Any:  # noqa: ANN401
         """As Kind."""
         return self.number.parse(text)
-
-
-@dataclass(frozen=True, slots=True)
-class OrNull:
-    """The same, or null."""
-
-    kind: Kind
-
-    def schema(self) -> dict[str, Any]:
-        """As Kind."""
-        return {"anyOf": [self.kind.schema(), {"type": "null"}]}
-
-    def check(self, value: Any) -> None:  # noqa: ANN401
-        """As Kind."""
-        if value is not None:
-            self.kind.check(value)
-
-    def parse(self, text: str) -> Any:  # noqa: ANN401
-        """As Kind."""
-        return self.kind.parse(text)
 
 
 @dataclass(frozen=True, slots=True)

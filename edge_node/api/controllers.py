@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from edge_node.api.command_fields import (
     HEADER,
     LEASE_REFUSALS,
+    STORING,
     SWITCHED,
     Judged,
     header_of,
@@ -43,7 +44,9 @@ async def put_controller(call: Call) -> web.Response:
         power=body.get("power"),
         autotune=body.get("autotune"),
     )
-    answer = call.commander.controller(controller_id, header_of(body), order, body.get("reference"))
+    answer = await call.commander.controller(
+        controller_id, header_of(body), order, body.get("reference")
+    )
     return told(call, f"controller {controller_id}", answer)
 
 
@@ -79,7 +82,7 @@ OPERATIONS = (
                 name="autotune",
                 kind=Text(choices=AUTOTUNE),
                 description="instead of mode. start: swing around the setpoint and find gains; "
-                "stop: end that; apply: use the gains that /v1/state shows, until a restart",
+                "stop: end that; apply: use the gains that /v1/state shows, from now on",
                 required=False,
             ),
             REFERENCE,
@@ -87,6 +90,7 @@ OPERATIONS = (
         content=json_reply(output=TEXT, controller={"type": "object"}, **SWITCHED),
         refusals={
             **LEASE_REFUSALS,
+            **STORING,
             422: "`out_of_range`: `detail.field` cannot be so; checked last",
             423: "`safety_latched`: `detail.reason` is the latch; off is never refused so",
         },

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 from edge_node.api.errors import ApiError, quoted, reply
 from edge_node.api.operation import Call, Operation
 from edge_node.api.replies import FLAG, TEXT, TEXT_OR_NULL, WHOLE, array, json_reply
-from edge_node.api.schema import Field, Integer, ListOf, Number, Object, Parameter, Text
+from edge_node.api.schema import (
+    Field,
+    Integer,
+    ListOf,
+    Number,
+    Object,
+    OrNull,
+    Parameter,
+    Text,
+)
 from edge_node.lease import MAX_EPOCH, Refused
 from edge_node.tokens import Scope
 
@@ -136,12 +145,16 @@ MEMBERS = Field(
 REFERENCE = Field(
     name="reference",
     kind=Object(
-        Field(name="value", kind=Number(-60, 160), description="degrees Celsius"),
+        Field(
+            name="value",
+            kind=OrNull(Number(-60, 160)),
+            description="degrees Celsius; null: the probes contradict each other, so no heat",
+        ),
         Field(name="t", kind=Integer(0, MAX_MONO_MS), description="UTC milliseconds, for people"),
         Field(
             name="probes",
             kind=ListOf(Text(max_length=129), most=16),
-            description="the series it is made of",
+            description="the series it is made of, or that contradict each other",
         ),
     ),
     description="the kettle's temperature as the leader fuses it",

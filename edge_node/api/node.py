@@ -45,7 +45,13 @@ KETTLE = record(
     kettle_id=TEXT,
     kettle_name=TEXT,
     group=array(TEXT),
-    safety=record(high_limit=NUMBER, disagree_k=NUMBER, volume_l=NUMBER, reference_required=FLAG),
+    safety=record(
+        high_limit=NUMBER,
+        disagree_k=NUMBER,
+        volume_l=NUMBER,
+        reference_required=FLAG,
+        other_heat=FLAG,
+    ),
 )
 CHANNEL = record(
     id=TEXT,

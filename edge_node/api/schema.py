@@ -131,6 +131,26 @@ class Number:
         return value
 
 
+@dataclass(frozen=True, slots=True)
+class OrNull:
+    """The same, or null."""
+
+    kind: Kind
+
+    def schema(self) -> dict[str, Any]:
+        """As Kind."""
+        return {"anyOf": [self.kind.schema(), {"type": "null"}]}
+
+    def check(self, value: Any) -> None:  # noqa: ANN401
+        """As Kind."""
+        if value is not None:
+            self.kind.check(value)
+
+    def parse(self, text: str) -> Any:  # noqa: ANN401
+        """As Kind."""
+        return self.kind.parse(text)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
     """A query parameter; it may be left out."""

@@ -47,7 +47,7 @@ class Plant:
         return sorted(self.outputs, key=lambda o: (o.id not in first, self._depth[o.id]))
 
     def together(self, output: OutputRules) -> frozenset[str]:
-        """The kettles whose latches concern it: its own, and those behind the same contactor."""
+        """The kettles whose latches concern it: its own, those it heats, those of its contactor."""
         return self._together[output.id]
 
     def behind(self, contactor: OutputRules) -> tuple[OutputRules, ...]:
@@ -57,6 +57,9 @@ class Plant:
     def _check(self, output: OutputRules) -> None:
         if output.kettle_id not in self.kettles:
             raise ValueError(f"output {output.id}: there is no kettle {output.kettle_id}")
+        for name in output.heats:
+            if name not in self.kettles:
+                raise ValueError(f"output {output.id} heats {name}: there is no such kettle")
         for name in output.requires:
             if name not in self._by_id:
                 raise ValueError(f"output {output.id} requires {name}, which does not exist")
@@ -75,7 +78,9 @@ class Plant:
 
     def _kettles_of(self, output: OutputRules) -> frozenset[str]:
         contactor = output.id if output.kind == "contactor" else output.contactor
+        own = {output.kettle_id, *output.heats}
         if contactor is None:
-            return frozenset({output.kettle_id})
-        behind = {o.kettle_id for o in self.outputs if o.contactor == contactor}
-        return frozenset({output.kettle_id, self._by_id[contactor].kettle_id, *behind})
+            return frozenset(own)
+        behind = (o for o in self.outputs if o.contactor == contactor)
+        heated = {name for o in behind for name in (o.kettle_id, *o.heats)}
+        return frozenset({*own, self._by_id[contactor].kettle_id, *heated})

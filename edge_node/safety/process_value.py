@@ -1,7 +1,8 @@
 """PURE: what counts as a kettle's process value, and who is to be believed when two disagree.
 
 The reference, if it is at most 5 s old and made of at least two good probes; else the node's own
-good probe; else nothing, and nothing means off.
+good probe, unless the leader says that the kettle's probes contradict each other; else nothing, and
+nothing means off.
 """
 
 import math
@@ -52,6 +53,10 @@ class ProcessJudge:
 
     def look(self, now: int, own: Sequence[ProbeValue], reference: Reference | None) -> Judged:
         """Judge what is there at `now`."""
+        # Whoever sees all probes sees that they contradict each other: then no own one is believed.
+        contradiction = (
+            reference is not None and reference.value is None and _fresh(reference.mono_ms, now)
+        )
         if not _usable(reference, now):
             reference = None
         good = [probe for probe in own if probe.process and is_good(probe, now)]
@@ -62,7 +67,7 @@ class ProcessJudge:
         believed = [probe for probe in good if probe.series not in self._outliers]
         return Judged(
             process=self._process(believed, reference),
-            disagree=self._disagree(believed, reference),
+            disagree=contradiction or self._disagree(believed, reference),
             values=_values(own, reference, now),
             own=believed[0] if believed else None,
             reference=reference,
@@ -73,6 +78,7 @@ class ProcessJudge:
         self, believed: Sequence[ProbeValue], reference: Reference | None
     ) -> ProcessValue | None:
         if reference is not None:
+            assert reference.value is not None
             return ProcessValue(reference.value, "reference", reference.mono_ms)
         if self.rules.reference_required or not believed:
             return None
@@ -91,7 +97,7 @@ class ProcessJudge:
     def _compare(self, probe: ProbeValue, reference: Reference | None, now: int) -> None:
         """Learn from a good own probe; without a reference there is nothing to learn."""
         series = probe.series
-        if reference is None or probe.value is None:
+        if reference is None or reference.value is None or probe.value is None:
             self._since.pop(series, None)
             if series in self._outliers:
                 self._outliers[series] = None
@@ -149,7 +155,7 @@ def _usable(reference: Reference | None, now: int) -> bool:
 def _values(own: Sequence[ProbeValue], reference: Reference | None, now: int) -> tuple[float, ...]:
     """All present values that are not bad, suspect ones and outliers too."""
     values = [probe.value for probe in own if probe.value is not None and is_present(probe, now)]
-    if reference is not None:
+    if reference is not None and reference.value is not None:
         values.append(reference.value)
     return tuple(values)
 

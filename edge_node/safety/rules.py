@@ -44,7 +44,8 @@ class OutputRules:
     names outputs that must be on, `interlocks` inputs that must be closed. Outputs of one `mutex`
     are never on together; those of one `breaker` never draw more than its rating. `safe` is where a
     pump or valve goes when nobody may command it; heaters, coolers and contactors go off.
-    `contactor` is the contactor in series with it. ValueError: a rule that contradicts itself.
+    `contactor` is the contactor in series with it. `heats`: kettles other than its own that it
+    heats, through a coil, and whose latches concern it. ValueError: a rule that contradicts itself.
     """
 
     id: str
@@ -63,6 +64,7 @@ class OutputRules:
     safe: float = 0.0
     on_lease_loss: Hold | None = None
     contactor: str | None = None
+    heats: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.power_w < float("inf"):
@@ -142,9 +144,12 @@ class ProbeValue:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The kettle's fused temperature from its leader, and the series of the good probes in it."""
+    """The kettle's fused temperature from its leader, and the series of the good probes in it.
 
-    value: float
+    `value` is None where these contradict each other, so that no number can be told.
+    """
+
+    value: float | None
     mono_ms: int
     probes: tuple[str, ...]
 

@@ -54,6 +54,9 @@ class Supervisor:
             k: trips.KettleWatch(rules, bool(self._plant.heaters[k]))
             for k, rules in self._plant.kettles.items()
         }
+        for kettle_id, watch in self._watches.items():
+            heated = {name for heater in self._plant.heaters[kettle_id] for name in heater.heats}
+            watch.loads = tuple(self._watches[name] for name in sorted(heated))
         self._timers: dict[str, OutputTimer] = {}
         self._now: int | None = None
 

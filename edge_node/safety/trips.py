@@ -69,11 +69,13 @@ class _Pair:
 class KettleWatch:
     """What is remembered of one kettle; `now` never goes back.
 
-    `heaters`: it has heaters on this node, so that rises can be explained.
+    `heaters`: it has heaters on this node, so that rises can be explained. `loads` are kettles that
+    take heat out of it through a coil.
     """
 
     rules: KettleRules
     heaters: bool
+    loads: tuple["KettleWatch", ...] = ()
     _now: int | None = None
     _heat: Heat = field(default_factory=Heat)
     _traces: dict[str, Trace] = field(
@@ -169,8 +171,8 @@ class KettleWatch:
             self._completed |= self._traces["own"].read(
                 judged.own.series, judged.own.mono_ms, judged.own.value
             )
-        if judged.reference is not None:
-            reference = judged.reference
+        reference = judged.reference
+        if reference is not None and reference.value is not None:
             self._completed |= self._traces["reference"].read(
                 "", reference.mono_ms, reference.value
             )
@@ -269,20 +271,23 @@ class KettleWatch:
             return None
         shown = self._heat.joules(first, trace.last - NO_RISE_LAG_BUCKETS) * EFFICIENCY
         lost = loss_w(sum(means) / len(means), rules.volume_l) * seconds
+        seen = _greatest_rise(means)
+        for load in self.loads:
+            taken, theirs = load.gained(), load.rules.volume_l
+            seen += taken * theirs / rules.volume_l
+            lost += loss_w(sum(means) / len(means), theirs) * seconds
         expected = (shown - lost) / (rules.volume_l * WATER_J_PER_KG_K)
-        if expected < NO_RISE_EXPECTED_K:
-            return None
-        lowest = means[0]
-        seen = 0.0  # the greatest rise: cold water poured in between does not hide it
-        for mean in means:
-            lowest = min(lowest, mean)
-            seen = max(seen, mean - lowest)
-        if seen >= NO_RISE_SHARE * expected:
+        if expected < NO_RISE_EXPECTED_K or seen >= NO_RISE_SHARE * expected:
             return None
         return (
             f"{rules.kettle_id} was heated for {seconds:.0f} s and rose by {seen:.1f} K instead of"
             f" {expected:.1f}: it is dry, its element is dead, or the probe is not in it."
         )
+
+    def gained(self) -> float:
+        """By how much it rose in the time that a rise is judged by, K; 0 where nothing is known."""
+        known = [list(t.means)[-NO_RISE_BUCKETS:] for t in self._traces.values() if t.means]
+        return max(map(_greatest_rise, known), default=0.0)
 
     def _too_fast(self, now: int) -> str | None:
         rules = self.rules
@@ -310,6 +315,15 @@ class KettleWatch:
             f"Probes of {self.rules.kettle_id} copy another's trace:"
             f" {', '.join(sorted(flagged))}. Check the bus, its pull-up and its wires."
         )
+
+
+def _greatest_rise(means: Sequence[float]) -> float:
+    """The greatest rise within: cold water poured in between does not hide it."""
+    lowest, greatest = means[0], 0.0
+    for mean in means:
+        lowest = min(lowest, mean)
+        greatest = max(greatest, mean - lowest)
+    return greatest
 
 
 def full_rate_k_per_s(rules: KettleRules) -> float:

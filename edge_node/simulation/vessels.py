@@ -14,6 +14,7 @@ _PROBE_NOISE_K = 0.02
 _PROBE_SPREAD_K = 0.08  # between parts; the datasheet allows 0.5
 _PROBE_LAG_S = 6.0
 _NOISE_MV = 0.3
+_PUDDLE_KG = 0.3
 
 
 Thermometer = Callable[[int, float], int]
@@ -43,6 +44,13 @@ class HeatedKettle:
         with self._lock:
             self._advance(now)
             self._heater_w, self._pump, self._cooler_w = heater_w, pump, cooler_w
+
+    def run_dry(self, dry: bool, now: float) -> None:
+        """From now on there is next to no water in it, or again what was there at first."""
+        with self._lock:
+            self._advance(now)
+            full = self._kettle.parameters.water_kg
+            self._kettle.water_kg = min(_PUDDLE_KG, full) if dry else full
 
     def thermometer(self, name: str) -> Thermometer:
         """A probe in the water; the same name is the same part, with the same error."""

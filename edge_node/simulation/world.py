@@ -11,7 +11,7 @@ from typing import Any
 
 from edge_node.simulation import plan as planning
 from edge_node.simulation import plan_outputs
-from edge_node.simulation.faults import IIO_FAULTS, OUTPUT_FAULTS, Fault
+from edge_node.simulation.faults import IIO_FAULTS, OUTPUT_FAULTS, VESSEL_FAULTS, Fault
 from edge_node.simulation.kettle import KettleParameters
 from edge_node.simulation.plan import BreweryPlan, KettlePlan, NodePlan
 from edge_node.simulation.sysfs import IioTree, W1Tree
@@ -110,8 +110,8 @@ class SimulatedBrewery:
     def set_faults(self, faults: Mapping[str, str]) -> None:
         """Exactly these faults from now on: `{"<node_id>/<channel_id>": kind}`.
 
-        All that can be applied is; ValueError then names what could not. `faults.json` in
-        `state_dir` says the same whenever it changes.
+        A kettle's own fault goes by the kettle's id alone. All that can be applied is; ValueError
+        then names what could not. `faults.json` in `state_dir` says the same whenever it changes.
         """
         problems = []
         wanted: dict[str, Fault] = {}
@@ -121,7 +121,7 @@ class SimulatedBrewery:
             except ValueError:
                 problems.append(f"{series}: {kind!r} is none of {', '.join(Fault)}")
             if series not in self._targets:
-                problems.append(f"{series} is no probe or input or output of this brewery")
+                problems.append(f"{series} is no probe, input, output or kettle of this brewery")
                 wanted.pop(series, None)
         for series in sorted(self._faults.keys() | wanted.keys()):
             fault = wanted.get(series)
@@ -193,6 +193,8 @@ class SimulatedBrewery:
                 )
         for node_id, output_id in self._wiring.targets():
             targets[f"{node_id}/{output_id}"] = partial(self._wiring.set_fault, node_id, output_id)
+        for kettle_id, vessel in self._vessels.items():
+            targets[kettle_id] = partial(_set_vessel_fault, vessel)
         return targets
 
     def _run(self) -> None:
@@ -252,8 +254,8 @@ def _pressure_mv(vessel: ReplayedFermenter) -> float:
 
 
 def _set_probe_fault(tree: W1Tree, device_id: str, fault: Fault | None) -> None:
-    if fault in OUTPUT_FAULTS:
-        raise ValueError(f"only an output can be {fault}")
+    if fault in OUTPUT_FAULTS | VESSEL_FAULTS:
+        raise ValueError(f"only an output or a kettle can be {fault}")
     tree.set_fault(device_id, fault)
 
 
@@ -261,3 +263,10 @@ def _set_input_fault(tree: IioTree, number: int, fault: Fault | None) -> None:
     if fault is not None and fault not in IIO_FAULTS:
         raise ValueError(f"an analogue input can only be {', '.join(sorted(IIO_FAULTS))}")
     tree.set_fault(number, fault)
+
+
+def _set_vessel_fault(vessel: HeatedKettle | ReplayedFermenter, fault: Fault | None) -> None:
+    if fault is not None and (fault not in VESSEL_FAULTS or not isinstance(vessel, HeatedKettle)):
+        raise ValueError("only a kettle of the model can be dry, and nothing else can be wrong")
+    if isinstance(vessel, HeatedKettle):
+        vessel.run_dry(fault is Fault.DRY, time.monotonic())

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .table import Report
 
 CACHE: Final = Path(__file__).resolve().parents[2] / ".cache" / "bench"
-NAMES: Final = ("bus", "latency", "node", "home-assistant", "bridge", "history")
+NAMES: Final = ("bus", "latency", "node", "home-assistant", "bridge", "history", "control", "kill")
 
 
 class Benchmark(Protocol):

@@ -173,7 +173,9 @@ class Bench:
 
     def control(self, controller: str = "c", **order: Any) -> Any:
         whole = {"mode": None, "setpoint": None, "power": None, "autotune": None} | order
-        return self.commander.controller(controller, self.header(), ControllerOrder(**whole), None)
+        return asyncio.run(
+            self.commander.controller(controller, self.header(), ControllerOrder(**whole), None)
+        )
 
     def _who(self) -> dict[str, Any]:
         return {"server_id": "a", "session": "s", "epoch": self.epoch}

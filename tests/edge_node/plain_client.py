@@ -38,26 +38,42 @@ class PlainClient:
         self, method: str, path: str, body: dict[str, Any] | None = None, *, timeout: float = 10
     ) -> tuple[int, dict[str, Any]]:
         """One request on a connection of its own; OSError where nobody answers."""
+        connection = self._connect(timeout)
+        try:
+            return self._exchange(connection, method, path, body)
+        finally:
+            connection.close()
+
+    def _connect(self, timeout: float) -> http.client.HTTPSConnection:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE  # the pin is the check
         connection = http.client.HTTPSConnection(*self._address, context=context, timeout=timeout)
+        connection.connect()
+        assert isinstance(connection.sock, ssl.SSLSocket)
+        certificate = connection.sock.getpeercert(binary_form=True)
+        assert certificate is not None
+        assert hashlib.sha256(certificate).hexdigest() == self._fingerprint
+        return connection
+
+    def _exchange(
+        self,
+        connection: http.client.HTTPSConnection,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None,
+    ) -> tuple[int, dict[str, Any]]:
+        headers = {"Authorization": f"Bearer {self._token}"}
+        text = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            text = json.dumps(body)
         try:
-            connection.connect()
-            assert isinstance(connection.sock, ssl.SSLSocket)
-            certificate = connection.sock.getpeercert(binary_form=True)
-            assert certificate is not None
-            assert hashlib.sha256(certificate).hexdigest() == self._fingerprint
-            headers = {"Authorization": f"Bearer {self._token}"}
-            text = None
-            if body is not None:
-                headers["Content-Type"] = "application/json"
-                text = json.dumps(body)
             connection.request(method, path, text, headers)
             response = connection.getresponse()
             content = json.loads(response.read())
-        finally:
-            connection.close()
+        except http.client.HTTPException as err:
+            raise ConnectionError(f"half an answer: {err!r}") from err
         if "boot_id" in content:
             self.stamp = {"boot_id": content["boot_id"], "mono_ms": content["mono_ms"]}
         return response.status, content
@@ -126,3 +142,27 @@ class PlainClient:
         if on:
             body["max_on_s"] = 600
         return self.command("PUT", f"/v1/actuators/{output}", body, **header)
+
+
+class SteadyClient(PlainClient):
+    """The same on one connection, for many calls a second; one thread at a time."""
+
+    _connection: http.client.HTTPSConnection | None = None
+
+    def call(
+        self, method: str, path: str, body: dict[str, Any] | None = None, *, timeout: float = 10
+    ) -> tuple[int, dict[str, Any]]:
+        """One request; after an OSError, and after a while of silence, on a new connection."""
+        if self._connection is None:
+            self._connection = self._connect(timeout)
+        try:
+            return self._exchange(self._connection, method, path, body)
+        except OSError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

@@ -3,13 +3,14 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from edge_node.lease import Refused
 from edge_node.model import Reading
-from tests.edge_node.actuation_bench import Bench
+from tests.edge_node.actuation_bench import TEXT, Bench
 
 FERMENTER = """\
 node: {id: n, data_dir: data}
@@ -146,15 +147,19 @@ def test_a_tick_that_fails_makes_all_safe_gives_no_beat_and_the_next_one_goes_on
 
     monkeypatch.setattr(bench.core._supervisor, "tick", broken)
     actuation = bench.actuation
+    beats: list[str] = []
+    guard = SimpleNamespace(beat=lambda: beats.append("guard"), close=lambda: None, problem=None)
+    monkeypatch.setattr(actuation, "_heartbeat", guard)
+    # The pins are served by the real clock and the tick goes by the test's.
+    monkeypatch.setattr(bench.outputs, "beat", lambda _: beats.append("outputs"))
     actuation.start()
     try:
         wait_until(lambda: actuation.counts["tick_failures"] >= 2)
         assert bench.pin("heater") == 0
         assert "actuation_failing" in actuation.alarms()
+        assert beats == []
         monkeypatch.setattr(bench.core._supervisor, "tick", real)
-        # The pins are served by the real clock and the tick goes by the test's, so it may complain
-        # of that; but it is itself again.
-        wait_until(lambda: actuation.failure is None or "StalledError" in actuation.failure)
+        wait_until(lambda: actuation.failure is None and set(beats) == {"outputs", "guard"})
     finally:
         actuation._stopping.set()
         assert actuation._thread is not None
@@ -346,6 +351,20 @@ def test_autotune_shows_its_result_and_waits_to_be_told(bench: Bench) -> None:
     assert shown["state"]["kp"] != result["kp"]
     assert not isinstance(bench.control(autotune="apply"), Refused)
     assert bench.state["controllers"]["c"]["state"]["kp"] == result["kp"]
+
+
+def test_a_kettle_that_something_else_heats_too_does_not_take_a_rise_for_a_stuck_relay(
+    make: Callable[..., Bench],
+) -> None:
+    bench = make(TEXT.replace("volume_l: 20", "volume_l: 20, other_heat: true"))
+    bench.lead()
+    bench.run(30)
+    bench.welded = True
+    bench.kettle.step(0.0, 0.0)
+    for _ in range(1500):
+        bench.step()
+        bench.kettle.temperature_c += 0.02 * 0.1  # steam, 1.2 K a minute
+    assert bench.latches == set()
 
 
 def test_fermentation_holds_without_a_lease_for_its_time_and_no_longer(

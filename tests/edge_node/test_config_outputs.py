@@ -27,7 +27,8 @@ breakers: [{id: main, max_w: 3680}]
 inputs: {stop: {driver: gpio, pin: 6}, override: {driver: simulated, file: override}}
 controllers:
   - {id: mash, name: Mash, kettle: mash-tun, kind: cascade, heater: heater, inner_probe: coil_temp,
-     inner_max_k: 6, range: [20, 78], max_rate: 1.5, pid: {kp: 20, ti_s: 300}, altitude_m: 500}
+     inner_max_k: 6, range: [20, 78], max_rate: 1.5, pid: {kp: 20, ti_s: 300}, altitude_m: 500,
+     exchanger_l: 20}
   - {id: ferm, kettle: fermenter, kind: fermentation, cooler: fridge, heater: null, band_k: 0.3}
 """
 
@@ -203,10 +204,15 @@ def test_what_cannot_work_is_told_with_its_line(tmp_path: Path, text: str, says:
 
 
 def controllers(*lines: str) -> str:
+    more = (
+        ", {id: w, kettle: other, driver: simulated}, {id: p, driver: iio, device: 'iio:device0',"
+        " input: voltage0, span: {from: [0, 3], to: [0, 9]}}]"
+    )
     return (
-        outputs(HEATER % "", HEATER.replace("id: h", "id: s").replace("4", "5") % "").replace(
-            "id: h,", "id: h, control: power,"
-        )
+        outputs(HEATER % "", HEATER.replace("id: h", "id: s").replace("4", "5") % "")
+        .replace("id: h,", "id: h, control: power,")
+        .replace("driver: simulated}]", "driver: simulated}" + more)
+        .replace("actuators:\n", "actuators:\n  - " + out(id="f", kind="cooler", pin=9) + "\n")
         + "controllers:\n"
         + "".join(f"  - {line}\n" for line in lines)
     )
@@ -225,7 +231,35 @@ def controllers(*lines: str) -> str:
             "{id: c, kettle: k, kind: cascade, heater: h, inner_probe: x}",
             "there is no channel x",
         ),
+        (
+            "{id: c, kettle: k, kind: cascade, heater: h, inner_probe: t}",
+            "the key exchanger_l is missing",
+        ),
+        (
+            "{id: c, kettle: other, kind: cascade, heater: h, inner_probe: w}",
+            "belongs to kettle k, not to other nor to that of the inner probe",
+        ),
+        (
+            "{id: c, kettle: k, kind: cascade, heater: h, exchanger_l: 9, inner_probe: p}",
+            "p is no temperature",
+        ),
         ("{id: c, kettle: k, kind: pid, heater: h, inner_max_k: 3}", "of kind cascade"),
+        ("{id: c, kettle: k, kind: pid, heater: h, exchanger_l: 3}", "of kind cascade"),
+        ("{id: c, kettle: k, kind: pid, heater: h, cooler: f}", "a pid only heats"),
+        ("{id: c, kettle: k, kind: hysteresis, heater: h, cooler: f}", "heats or cools"),
+        ("{id: c, kettle: k, kind: hysteresis, heater: h, boil_power: 50}", "of kind pid"),
+        ("{id: c, kettle: k, kind: pid, heater: h, boil_power: 101}", "must be from 0 to 100"),
+        ("{id: c, kettle: k, kind: pid, heater: h, boil_margin: -1}", "must be from 0 to 10"),
+        ("{id: c, kettle: k, kind: pid, heater: h, band_k: 1}", "of kind hysteresis or ferm"),
+        ("{id: c, kettle: k, kind: fermentation, heater: h, pid: {kp: 1, ti_s: 9}}", "of kind pid"),
+        (
+            "{id: c, kettle: k, kind: fermentation, heater: h, outer: {kp: 1, ti_s: 9}}",
+            "needs inner_probe",
+        ),
+        (
+            "{id: c, kettle: k, kind: fermentation, heater: h, inner_probe: t, outer: {kp: 1}}",
+            "the key ti_s is missing",
+        ),
         ("{id: c, kettle: k, kind: pid, heater: h, range: [80, 20]}", "low below high"),
         ("{id: c, kettle: k, kind: pid, heater: h, max_rate: 0}", "must be from 0.01 to 20"),
         ("{id: c, kettle: k, kind: pid, heater: h, pid: {ti_s: 3}}", "the key kp is missing"),

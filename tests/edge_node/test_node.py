@@ -79,6 +79,7 @@ async def test_what_a_node_says_of_itself(rig: Rig) -> None:
                 "disagree_k": 2.0,
                 "volume_l": 20.0,
                 "reference_required": False,
+                "other_heat": False,
             },
         }
     ]

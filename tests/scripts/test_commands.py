@@ -1,11 +1,13 @@
 """The shell commands: what they say of themselves, and to arguments they do not know."""
 
+import importlib
 import os
 import subprocess
 import sys
 
 import pytest
 
+from scripts.bench_parts.__main__ import NAMES
 from scripts.demo_brewery.seed import ROOT
 
 COMMANDS = sorted(
@@ -41,6 +43,22 @@ def test_help_is_printed_and_nothing_else_done(name: str, flag: str) -> None:
     assert done.stderr == ""
     assert done.stdout.startswith(f"scripts/{name}")
     assert "#" not in done.stdout.splitlines()[0]
+
+
+def test_every_benchmark_is_offered_and_there() -> None:
+    shown = _run("scripts/bench", "--help").stdout
+    assert "control" in NAMES
+    for name in NAMES:
+        assert f"\n  {name} " in shown
+        module = importlib.import_module(f"scripts.bench_parts.{name.replace('-', '_')}")
+        assert module.TITLE
+        assert callable(module.run)
+
+
+def test_a_benchmark_that_is_not_there_is_refused_by_name() -> None:
+    done = _run(sys.executable, "-m", "scripts.bench_parts", "nonsense")
+    assert done.returncode == 2
+    assert "there is no nonsense" in done.stderr
 
 
 def test_setup_names_the_argument_it_does_not_know() -> None:

@@ -1,10 +1,12 @@
 """Pins of a Raspberry Pi, through gpiozero on lgpio; imported only where a pin is configured.
 
 Source of the behaviour stated here: gpiozero's `OutputDevice`, `LocalPiPin` and `LGPIOPin`.
-A pin becomes an input again when it is closed and when the process dies; the resistor outside then
-holds the safe level. gpiozero claims an output low and then sets its level: an active-low output
-is on for some microseconds when it is opened, too short for a contactor, not for a solid-state
-relay.
+A pin is an input from power-on until the node opens it, and again when it is closed or the process
+dies; only a resistor outside holds the safe level then: a pull-down, or for an active-low output a
+pull-up. gpiozero on lgpio claims an output low and sets its level right after: without and with a
+pull-up an active-low output is on for some microseconds when it is opened, too short for a
+contactor, not for a solid-state relay. So heaters are to be active high. The service manager sets
+the levels once more after the node has ended, however it did (`smart-beer-edge safe-level`).
 """
 
 import importlib

@@ -12,10 +12,10 @@ from edge_node.api.limits import Limits
 from tests.edge_node.api.conftest import Serve, Served, until
 
 
-def events_of(served: Served) -> aiohttp.client._RequestContextManager:
+def events_of(served: Served, query: str = "") -> aiohttp.client._RequestContextManager:
     pin = aiohttp.Fingerprint(bytes.fromhex(served.node.identity.fingerprint))
     headers = {"Authorization": f"Bearer {served.read}"}
-    return served.session.get(f"{served.url}/v1/events", headers=headers, ssl=pin)
+    return served.session.get(f"{served.url}/v1/events{query}", headers=headers, ssl=pin)
 
 
 async def next_event(response: aiohttp.ClientResponse) -> tuple[str, dict[str, Any] | None]:
@@ -41,6 +41,19 @@ async def test_the_whole_state_comes_first_and_then_each_change(served: Served) 
         assert name == "change"
         assert change is not None
         assert change["channels"]["mash_temp"]["value"] == 64.5
+
+
+async def test_channel_values_can_be_left_out(serve: Serve) -> None:
+    served = await serve(limits=Limits(heartbeat_s=0.05))
+    async with events_of(served, "?channels=0") as response:
+        _, state = await next_event(response)
+        assert state is not None
+        assert state.keys() == served.node.state().keys() - {"channels"}
+        served.tick(64.5)
+        # Whatever else the tick changed comes; of channels alone nothing does.
+        for _ in range(3):
+            _, change = await next_event(response)
+            assert change is None or (change and "channels" not in change)
 
 
 async def test_a_quiet_stream_has_a_heartbeat(serve: Serve) -> None:

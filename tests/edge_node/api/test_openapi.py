@@ -151,7 +151,11 @@ def call(case: schemathesis.Case[Any], *, headers: dict[str, str], counts: Count
     if case.query.get("stream") == "1":
         case.query["stream"] = "0"
     counts[f"{case.method} {case.path}"] += 1
-    case.call_and_validate(headers=headers, checks=CHECKS, verify=False, timeout=30)
+    response = case.call(headers=headers, verify=False, timeout=30)
+    # A body that is too large is refused before anybody looks into it; that check does not know.
+    too_large = response.status_code == 413
+    checks = [check for check in CHECKS if not (too_large and check is negative_data_rejection)]
+    case.validate_response(response, checks=checks)
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.edge_node.plain_client import PlainClient
 LIMIT_S = 90.0
 KETTLE = "mash-tun"
 HEATER = "heater"
+INJECT = Path(__file__).parent / "inject"
 
 
 def wait_until(condition: Callable[[], Any], what: str, limit_s: float = LIMIT_S) -> Any:
@@ -94,6 +96,32 @@ class Brewery:
         fresh.write_text(json.dumps(content))
         fresh.replace(path)
 
+    def inject(self, name: str, **said: Any) -> None:
+        """What goes wrong with the computer from now on, in the words of `inject`."""
+        folder = self.state.parent / "inject"
+        folder.mkdir(exist_ok=True)
+        fresh = folder / f".{name}"
+        fresh.write_text(json.dumps(said))
+        fresh.replace(folder / f"{name}.json")
+
+    def restart(self, **configuration: Any) -> None:
+        """Kill the first node; it comes back with these parts of its configuration changed."""
+        path = self.data.parent / "config.yaml"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **configuration}))
+        pid = self.pid
+        os.kill(pid, signal.SIGKILL)
+        self.comes_back(pid)
+
+    def reboot(self, **configuration: Any) -> None:
+        """As `restart`, and the first node takes it for a boot of its computer."""
+        self.inject("boot", id=uuid.uuid4().hex, at_s=time.clock_gettime(time.CLOCK_BOOTTIME))
+        self.restart(**configuration)
+
+    def comes_back(self, pid: int) -> None:
+        """Wait until the first node, which was process `pid`, answers again."""
+        wait_until(lambda: self.pid not in {0, pid}, "the node is back")
+        wait_until(self.client().state, "it answers")
+
     def keep_renewing(
         self, client: PlainClient, more: Callable[[], dict[str, Any]] = dict
     ) -> Renewer:
@@ -129,6 +157,11 @@ def simulation(state: Path, *arguments: str) -> Iterator[Brewery]:
                 *(sys.executable, "-m", "edge_node", "simulate", "--kettle", KETTLE),
                 *("--clients", "1", "--state", str(state), "--json", *arguments),
             ],
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join((str(INJECT), os.environ.get("PYTHONPATH", ""))),
+                "SMART_BEER_INJECT": str(state.parent / "inject"),
+            },
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

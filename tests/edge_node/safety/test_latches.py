@@ -1,11 +1,13 @@
 """Latches, lapses, references and defects: what must not come back by itself."""
 
+from dataclasses import replace
+
 import pytest
 
 from edge_node.safety import supervisor as module
 from edge_node.safety.rules import OutputRules, Refused, Trip
 from edge_node.safety.supervisor import Supervisor
-from tests.edge_node.safety.bench import KETTLES, OUTPUTS, PUMP, Bench
+from tests.edge_node.safety.bench import HLT_HEATER, KETTLES, OUTPUTS, PUMP, Bench
 
 
 @pytest.fixture
@@ -82,6 +84,17 @@ def test_a_heater_that_reports_to_be_on_when_told_off_is_a_stuck_relay(bench: Be
     assert not bench.latched()
     bench.run(2)
     assert bench.latched() == {"stuck_relay"}
+
+
+def test_a_latch_of_a_kettle_that_a_coil_heats_keeps_the_coils_heater_off() -> None:
+    water = replace(HLT_HEATER, heats=("mash",), breaker=None)
+    bench = Bench(outputs=[water])
+    assert bench.wish("hlt_heater", 100.0).actual == 100.0
+    bench.supervisor.safe("mash")
+    bench.tick()
+    assert (bench["hlt_heater"].actual, bench["hlt_heater"].limited_by) == (0.0, "safe")
+    with pytest.raises(ValueError, match="no such kettle"):
+        Bench(outputs=[replace(water, heats=("tun",))])
 
 
 def test_a_defect_in_a_permit_is_off_and_latched(

@@ -120,7 +120,7 @@ def test_faults_that_cannot_be_are_named_and_the_others_are_set(brewery: Simulat
                 "mash-1/temperature": "empty",
             }
         )
-    assert "no probe or input" in str(caught.value)
+    assert "no probe, input" in str(caught.value)
     probe = brewery.w1_root("mash-1") / device_id("mash-1", "temperature")
     assert (probe / "w1_slave").read_text() == ""
 

@@ -1,0 +1,97 @@
+"""Gains that an autotune found and a person applied: kept, and no longer than they hold."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_node.control.autotune import AutotuneResult
+from edge_node.control.tuning import kettle_gains
+from edge_node.lease import Refused
+from edge_node.secret_file import SecretFileError
+from tests.edge_node.actuation_bench import TEXT, Bench
+
+FOUND = AutotuneResult(
+    ku=40.0, pu_s=80.0, kp=18.0, ti_s=176.0, td_s=12.7, rule="r", confidence=0.9, cycles=3
+)
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
+    made: list[Bench] = []
+
+    def build(*arguments: Any) -> Bench:
+        made.append(Bench(tmp_path, *arguments))
+        return made[-1]
+
+    yield build
+    for bench in made:
+        bench.close()
+
+
+@pytest.fixture
+def bench(make: Callable[..., Bench]) -> Bench:
+    bench = make()
+    bench.lead()
+    return bench
+
+
+def test_applied_gains_outlive_a_restart_until_the_configuration_says_otherwise(
+    bench: Bench, make: Callable[..., Bench]
+) -> None:
+    loop = bench.core.loops["c"]
+    loop.tuned = FOUND
+    assert not isinstance(bench.control(autotune="apply"), Refused)
+    bench.close()
+
+    def gains(text: str = TEXT) -> tuple[float, str]:
+        again = make(text)
+        again.actuation.gains.keep()
+        state = again.state["controllers"]["c"]["state"]
+        again.close()
+        return state["kp"], state["gains"]
+
+    calculated = kettle_gains(20, 3500, window_s=5).kp
+    assert gains() == (18.0, "autotune")
+    assert gains() == (18.0, "autotune")
+    own = TEXT.replace("range: [20, 90]", "pid: {kp: 30, ti_s: 200}")
+    assert gains(own) == (30.0, "configured")
+    assert gains() == (calculated, "calculated")  # dropped for good
+
+
+@pytest.mark.parametrize("change", [("volume_l: 20", "volume_l: 25"), ("3500", "3000")])
+def test_applied_gains_are_those_of_their_kettle_and_element_only(
+    bench: Bench, make: Callable[..., Bench], change: tuple[str, str]
+) -> None:
+    bench.core.loops["c"].tuned = FOUND
+    bench.control(autotune="apply")
+    bench.close()
+    again = make(TEXT.replace(*change))
+    assert again.state["controllers"]["c"]["state"]["gains"] == "calculated"
+
+
+def test_gains_that_cannot_be_kept_are_not_told_to_be(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise SecretFileError("no space")
+
+    monkeypatch.setattr("edge_node.gain_store.write_kept", full)
+    bench.core.loops["c"].tuned = FOUND
+    refused = bench.control(autotune="apply")
+    assert isinstance(refused, Refused)
+    assert (refused.status, refused.code) == (503, "not_stored")
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", '{"kept": {}, "crc32": 1}', '{"kept": {"c": {}}, "crc32": 0}']
+)
+def test_gains_that_cannot_be_read_leave_those_of_the_configuration(
+    bench: Bench, make: Callable[..., Bench], content: str
+) -> None:
+    bench.core.loops["c"].tuned = FOUND
+    bench.control(autotune="apply")
+    bench.close()
+    (bench.config.data_dir / "gains.json").write_text(content)
+    assert make().state["controllers"]["c"]["state"]["gains"] == "calculated"

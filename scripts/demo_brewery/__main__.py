@@ -36,9 +36,13 @@ The brewery is running.
 
 What to look at: the mash tun's temperature is the median of three nodes' probes; the charts are
 live at the right edge; drag across one to zoom in, press Live to come back.
+Brew:             tap the mash tun's thermostat, turn the dial, choose Heat; tap its pump. Safe stop
+                  ends all heat of the kettle and latches it off, until Clear latches.
 Break something:  kill -9 {pid}    (a node of the mash tun: it is back in seconds, nothing is lost)
                   echo '{{"mash-tun-1/temperature": "power_on"}}' > {faults}
                   (that probe says 85 °C: it is left out, and the tile says why; '{{}}' mends it)
+                  echo '{{"mash-tun-1/heater": "welded"}}' > {faults}
+                  (its relay stays on: within two minutes the contactor opens, and it is latched)
 Logs         {logs}
 
 Ctrl-C stops everything.

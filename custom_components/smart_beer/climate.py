@@ -122,6 +122,10 @@ class KettleClimate(ControllerPart, ClimateEntity):
         return info.low if info.heater else info.high
 
     @property
+    def _has_setpoint(self) -> bool:
+        return self._controller is not None and self._controller.setpoint is not None
+
+    @property
     @override
     def hvac_mode(self) -> HVACMode | None:
         if self._controller is None:
@@ -162,8 +166,13 @@ class KettleClimate(ControllerPart, ClimateEntity):
 
     @override
     async def async_set_hvac_mode(self, hvac_mode: HVACMode) -> None:
-        setpoint = None if hvac_mode == HVACMode.OFF else self.native_target_temperature
-        await self._set(hvac_mode, setpoint)
+        if hvac_mode == HVACMode.OFF:
+            await self._set(hvac_mode, None)
+            return
+        if not self._has_setpoint:
+            # One that was set a moment ago may not be shown yet, and must not be overwritten.
+            await self.coordinator.live.async_look()
+        await self._set(hvac_mode, None if self._has_setpoint else self.native_target_temperature)
 
     @override
     async def async_set_temperature(self, **kwargs: Any) -> None:

@@ -22,7 +22,6 @@ from tests.contract.brewery import (
     kettle_of,
     leadership_of,
     leading,
-    output,
     set_up,
     shown,
 )
@@ -265,8 +264,7 @@ async def test_a_follower_is_told_who_leads_and_can_stop_the_heat_all_the_same(
     await node.commands.clear(KETTLE, "safe")
     assert not kettle.data.latches
     await heat(node)
-    assert (now := output(entry, "heater")) is not None
-    assert now.actual > 0
+    await shown(entry, "heater", on=True)
     await node.commands.batch(KETTLE, "B001")
     assert kettle.data.batch == "B001"
     await node.commands.batch(KETTLE, None)

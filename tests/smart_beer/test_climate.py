@@ -100,7 +100,7 @@ async def test_a_temperature_alone_keeps_it_off_and_one_with_a_mode_switches_it(
     assert (value_of(climate(hass)), attributes(hass)["temperature"]) == ("heat", 72)
     assert mash.told(PATH) == [
         {"mode": "off", "setpoint": 66.5},
-        {"mode": "auto", "setpoint": 66.5},
+        {"mode": "auto"},
         {"mode": "auto", "setpoint": 67},
         {"mode": "off"},
         {"mode": "auto", "setpoint": 72},
@@ -192,3 +192,15 @@ async def test_a_thermostat_goes_with_its_kettle_and_comes_again_with_it(
     async_dispatcher_send(hass, signal_changed(entry))
     await hass.async_block_till_done()
     assert value_of(climate(hass)) == "off"
+
+
+async def test_switching_on_leaves_a_setpoint_alone_that_is_not_shown_yet(
+    hass: HomeAssistant, mash: OutputStub
+) -> None:
+    entry = await set_up(hass, mash)
+    await leading(entry)
+    mash.parts["controllers"]["mash"]["setpoint"] = 66
+    assert attributes(hass)["temperature"] == 0
+    await call(hass, "climate", "turn_on", MASH)
+    assert mash.told(PATH) == [{"mode": "auto"}]
+    assert attributes(hass)["temperature"] == 66

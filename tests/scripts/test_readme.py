@@ -241,6 +241,17 @@ def test_the_bridges_configuration_shown_is_good(page: Page, tmp_path: Path) -> 
     assert load_bridge_config(path).api.advertise == "http://bridge.local:8555"
 
 
+def test_stores_of_ones_own_as_shown_are_good(page: Page, tmp_path: Path) -> None:
+    (base,) = yaml_blocks(page, "home_assistant")
+    (own,) = [text for text in yaml_blocks(page, "tiers") if text != base]
+    path = tmp_path / "bridge.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(base) | yaml.safe_load(own)), encoding="utf-8")
+    tiers = load_bridge_config(path).tiers
+    assert tiers.hot is not None
+    assert tiers.warm is not None
+    assert tiers.cold is not None
+
+
 def test_the_card_shown_uses_every_key_the_card_knows(page: Page) -> None:
     source = (ROOT / "custom_components/smart_beer/frontend/src/card-config.ts").read_text()
     body = re.search(r"interface CardConfig \{(.*?)\n\}", source, re.DOTALL)

@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from .table import Report
 
 CACHE: Final = Path(__file__).resolve().parents[2] / ".cache" / "bench"
-NAMES: Final = ("bus", "latency", "node", "home-assistant", "bridge", "history", "control", "kill")
+NAMES: Final = (
+    "bus",
+    "latency",
+    "node",
+    "home-assistant",
+    "bridge",
+    "history",
+    "storage",
+    "control",
+    "kill",
+    "store-kill",
+)
 
 
 class Benchmark(Protocol):

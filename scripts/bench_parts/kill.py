@@ -50,9 +50,9 @@ class Progress:
         with self._lock:
             self._done[not outcome.problems] += 1
             if (done := self._done.total()) % 10 == 0:
-                passed = time.monotonic() - self._began
+                passed, wrong = time.monotonic() - self._began, self._done[False]
                 print(
-                    f"  {done} of {ROUNDS} rounds, {self._done[False]} with problems, {passed:.0f} s",
+                    f"  {done} of {ROUNDS} rounds, {wrong} with problems, {passed:.0f} s",
                     file=sys.stderr,
                     flush=True,
                 )
@@ -102,9 +102,7 @@ async def run(folder: Path) -> Report:
     return report
 
 
-def _brewery(
-    folder: Path, seed: int, progress: Progress
-) -> tuple[list[Outcome], list[str], int]:
+def _brewery(folder: Path, seed: int, progress: Progress) -> tuple[list[Outcome], list[str], int]:
     outcomes = []
     folder.mkdir()
     with rounds(folder / "state", seed) as running:

@@ -84,7 +84,7 @@ async def test_what_was_taken_while_the_network_was_away_arrives_once_and_in_ord
         await asyncio.sleep(AWAY_S)
         during = Counter(taken(brewery)) - before
         assert len(during) > LIVE_CATCH_UP
-        assert not set(during) & set(stored(brewery))
+        assert not set(during) & set(await stored(brewery))
         await link.mend()
         await _until_connected(brewery, connected=True)
         await asyncio.sleep(3)
@@ -92,10 +92,10 @@ async def test_what_was_taken_while_the_network_was_away_arrives_once_and_in_ord
         await asyncio.sleep(2)
         everything = Counter(taken(brewery))
         deadline = time.monotonic() + 120
-        while set(everything) != set(stored(brewery)) and time.monotonic() < deadline:
+        while set(everything) != set(await stored(brewery)) and time.monotonic() < deadline:
             await asyncio.sleep(1)
         status = brewery.bridge_status()
-    assert Counter(stored(brewery)) == everything
+    assert await stored(brewery) == everything
     assert max(everything.values()) == 1
     ((spool,),) = status["coverage"].values()
     assert spool["gaps"] == []

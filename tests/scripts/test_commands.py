@@ -47,7 +47,7 @@ def test_help_is_printed_and_nothing_else_done(name: str, flag: str) -> None:
 
 def test_every_benchmark_is_offered_and_there() -> None:
     shown = _run("scripts/bench", "--help").stdout
-    assert "control" in NAMES
+    assert {"control", "kill"} <= set(NAMES)
     for name in NAMES:
         assert f"\n  {name} " in shown
         module = importlib.import_module(f"scripts.bench_parts.{name.replace('-', '_')}")
@@ -75,6 +75,7 @@ def test_setup_names_the_argument_it_does_not_know() -> None:
         (("--chaos",), "--chaos goes with --check"),
         (("--language", "tlh"), "--language"),
         (("--port", "beer"), "--port"),
+        (("--stores", "paper"), "--stores"),
     ],
 )
 def test_the_demo_refuses_what_it_does_not_understand(

@@ -185,9 +185,14 @@ async def test_the_reference_is_made_of_probes_that_were_just_heard(
     assert kettle._reference() is None
     assert kettle._fuse("temperature").value == 65.25  # type: ignore[union-attr]
     monkeypatch.undo()
-    # Two that contradict each other are no reference, and neither is what no node would take.
+    # Two that contradict each other give no number, and the nodes are told so: none may heat then.
     stub.sample(90.0)
-    await eventually(lambda: kettle._reference() is None)
+    second.sample(65.5)
+    await eventually(lambda: (told := kettle._reference()) and told["value"] is None)
+    told = kettle._reference()
+    assert told is not None
+    assert told["probes"] == ["mash-a/temperature", "mash-b/temperature"]
+    # What no node would take is no reference.
     stub.sample(170.0)
     second.sample(170.0)
     await eventually(lambda: (fused := kettle.data.temperature) and fused.value == 170)

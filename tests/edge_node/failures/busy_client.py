@@ -38,7 +38,7 @@ class BusyClient:
         self._clear = log.with_name("clear")
         self._number = number
         self._sent: list[dict[str, Any]] = []
-        self._random = random.Random()  # noqa: S311  # no secret
+        self._random = random.Random()  # no secret
         self._renewed = 0.0
         self._on = {"pump": False, "heater": False}
 
@@ -151,7 +151,7 @@ def main() -> None:
     )
     busy = BusyClient(client, Path(settings["log"]), settings["number"])
     leads = False
-    while not select.select([sys.stdin], [], [], random.uniform(*PAUSE_S))[0]:  # noqa: S311
+    while not select.select([sys.stdin], [], [], random.uniform(*PAUSE_S))[0]:
         try:
             if not leads:
                 busy.lead()

@@ -11,12 +11,14 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edge_node.hardware.outputs.simulated import read_level
+from tests.edge_node.failures.together import Together
 from tests.edge_node.plain_client import PlainClient
 
 LIMIT_S = 90.0
@@ -137,9 +139,16 @@ class Brewery:
         wait_until(lambda: self.level() == 100, "the pin is on")
 
     def temperature(self, client: PlainClient) -> float:
-        value = client.state()["channels"]["temperature"]["value"]
-        assert value is not None
-        return float(value)
+        """The next good reading: a slow machine misses one now and then."""
+        found = wait_until(
+            lambda: [
+                value
+                for value in [client.state()["channels"]["temperature"]["value"]]
+                if value is not None
+            ],
+            "a reading",
+        )
+        return float(found[0])
 
     def calm(self) -> None:
         """As at first: nobody renews, nothing is wrong, no latch, no lease."""
@@ -149,12 +158,18 @@ class Brewery:
         self.faults()
 
 
+def simulation(state: Path, *arguments: str) -> contextlib.AbstractContextManager[Brewery]:
+    """A mash tun with one node."""
+    return open_simulation(state, "--kettle", KETTLE, *arguments)
+
+
 @contextlib.contextmanager
-def simulation(state: Path, *arguments: str) -> Iterator[Brewery]:
+def open_simulation(state: Path, *arguments: str) -> Iterator[Brewery]:
+    """Any simulation, its nodes answering and its probes read."""
     with (state.parent / "log").open("a") as log:
         process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "edge_node", "simulate", "--kettle", KETTLE),
+                *(sys.executable, "-m", "edge_node", "simulate"),
                 *("--clients", "1", "--state", str(state), "--json", *arguments),
             ],
             env={
@@ -174,7 +189,12 @@ def simulation(state: Path, *arguments: str) -> Iterator[Brewery]:
         brewery = Brewery(state, process, json.loads(line))
         client = brewery.client()
         wait_until(
-            lambda: client.state()["channels"]["temperature"]["value"] is not None, "a reading"
+            lambda: all(
+                channel["value"] is not None
+                for name, channel in client.state()["channels"].items()
+                if "temperature" in name
+            ),
+            "a reading",
         )
         yield brewery
     finally:
@@ -208,3 +228,47 @@ def calm(shared: Brewery) -> Iterator[Brewery]:
     yield shared
     shared.calm()
     wait_until(lambda: shared.level() == 0, "off when nobody renews")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def together(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Together]:
+    """What takes minutes, begun before anything else so that the rest runs meanwhile."""
+    base = tmp_path_factory.getbasetemp()
+    # With several processes each has a folder of its own in one of the whole run.
+    common = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    wanted = [
+        str(item.callspec.params["name"])
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.originalname == "test_in_a_kettle"
+    ]
+    running = Together(common / "together")
+    if not wanted:
+        yield running
+        return
+    from tests.edge_node.failures import scenarios  # noqa: PLC0415  # it needs this module
+
+    opened = partial(scenarios.open_brewery, common / "together")
+    with running.running(wanted, scenarios.SCENARIOS, opened):
+        yield running
+
+
+@pytest.fixture
+def measured(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Takes a sentence with what was measured; all of them are printed when the run ends."""
+    return lambda sentence: record_property("measured", sentence)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was measured, also in other processes."""
+    sentences = [
+        str(sentence)
+        for report in terminalreporter.getreports("passed")
+        for name, sentence in report.user_properties
+        if name == "measured" and report.when == "call"
+    ]
+    if sentences:
+        terminalreporter.section("measured")
+        for sentence in sentences:
+            terminalreporter.write_line(sentence)

@@ -117,6 +117,38 @@ def test_without_its_probe_a_kettle_heats_by_its_reference_or_not_at_all(calm: B
 
 
 @pytest.mark.slow
+def test_a_power_on_value_is_believed_only_while_the_reference_bears_it_out(calm: Brewery) -> None:
+    client = calm.client()
+    client.acquire()
+
+    def quality() -> str:
+        return str(client.state()["channels"]["temperature"]["quality"])
+
+    told: dict[str, Any] = {}
+    calm.keep_renewing(client, lambda: told)
+    calm.faults(temperature="power_on")
+    wait_until(lambda: quality() == "bad:power_on", "85.00 in a kettle at 60 °C is none")
+    probes = ["mash-tun-2/temperature", "mash-tun-3/temperature"]
+    told["reference"] = {"value": 84.2, "t": 0, "probes": probes}
+    wait_until(lambda: quality() == "ok", "others say 84.2: it is one")
+    told.clear()
+    wait_until(lambda: calm.level() == 0, "nothing heats meanwhile")
+
+
+@pytest.mark.slow
+def test_what_the_leader_says_of_probes_that_contradict_each_other_ends_the_heat(
+    calm: Brewery,
+) -> None:
+    client = calm.client()
+    calm.heat(client)
+    probes = [f"mash-tun-{number}/temperature" for number in (1, 2, 3)]
+    told = {"reference": {"value": None, "t": 0, "probes": probes}}
+    calm.keep_renewing(client, lambda: told)
+    wait_until(lambda: calm.level() == 0, "off")
+    assert client.state()["actuators"][HEATER]["limited_by"] == "disagreement"
+
+
+@pytest.mark.slow
 def test_safe_needs_no_lease_latches_and_is_cleared_by_the_leader(calm: Brewery) -> None:
     client = calm.client()
     calm.heat(client)

@@ -1,8 +1,8 @@
 """A node that dies while it writes down an epoch never obeys a lower one afterwards."""
 
 import contextlib
-import sys
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ def code(answer: tuple[int, dict[str, Any]]) -> tuple[int, str | None]:
 
 @pytest.mark.slow
 def test_a_crash_before_or_after_the_epochs_fsync_never_lets_a_lower_epoch_be_obeyed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
     obeyed: list[int] = []
     told = []
@@ -74,7 +74,6 @@ def test_a_crash_before_or_after_the_epochs_fsync_never_lets_a_lower_epoch_be_ob
             assert code(old.switch(HEATER, True)) == (403, "not_leader")
             assert code(old.lease("acquire")) == (409, "stale_epoch")
             old = new
-    with capsys.disabled():
-        sys.stdout.write("\n" + "\n".join(told) + f"\nepochs obeyed: {obeyed}\n")
+    measured(f"killed {'; '.join(told)}; epochs obeyed {obeyed}")
     assert obeyed == sorted(obeyed)
     assert len(set(obeyed)) == len(POINTS) + 1

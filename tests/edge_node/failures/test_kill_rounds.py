@@ -1,7 +1,7 @@
 """kill -9 at random moments while commands flow; `scripts/bench kill` does it 200 times."""
 
 import random
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,17 +12,16 @@ from tests.edge_node.failures.kill_rounds import rounds, victims
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_five_rounds_of_kill_9_leave_outputs_safe_and_obey_nothing_twice(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
-    seed = random.randrange(2**32)  # noqa: S311  # printed, so that it can be had again
+    seed = random.randrange(2**32)  # printed, so that it can be had again
     with rounds(tmp_path / "state", seed) as running:
         outcomes = [running.round(victim) for victim in victims(5, seed)]
         history = running.judge()
         commands = running.commands
-    with capsys.disabled():
-        for outcome in outcomes:
-            sys.stdout.write(f"\nkilled the {outcome.victim}: safe after {outcome.safe_s:.2f} s")
-        sys.stdout.write(f"\n{commands} commands, seed {seed}\n")
+    for outcome in outcomes:
+        measured(f"killed the {outcome.victim}: safe after {outcome.safe_s:.2f} s")
+    measured(f"{commands} commands between the kills, seed {seed}")
     assert [problem for outcome in outcomes for problem in outcome.problems] == []
     assert history == []
     assert commands > 5

@@ -2,8 +2,8 @@
 
 import os
 import signal
-import sys
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -17,7 +17,7 @@ SLACK_S = 3.0
 
 @pytest.mark.slow
 def test_a_stranger_heats_and_the_heat_ends_with_the_renewals(
-    brewery: Brewery, capsys: pytest.CaptureFixture[str]
+    brewery: Brewery, measured: Callable[[str], None]
 ) -> None:
     client = brewery.client()
     before = brewery.temperature(client)
@@ -33,8 +33,7 @@ def test_a_stranger_heats_and_the_heat_ends_with_the_renewals(
     at_end = brewery.temperature(client)
     wait_until(lambda: brewery.level() == 0, "the heater goes off")
     on_for = time.monotonic() - client.renewed
-    with capsys.disabled():
-        sys.stdout.write(f"\nheat on after the last renewal: {on_for:.2f} s\n")
+    measured(f"heat on after the last renewal: {on_for:.2f} s")
     assert 5 < on_for <= HEAT_ON_S + SLACK_S
     gone = client.state()
     assert gone["actuators"][HEATER] == {"desired": 0, "actual": 0, "limited_by": None}

@@ -131,7 +131,7 @@ class Bench:
         assert self.wish("pump", 100.0).actual == 100.0
         assert self.wish("heater", power) == Decision(power, None, power)
 
-    def reference(self, kettle: str, value: float, *probes: str, age: int = 0) -> None:
+    def reference(self, kettle: str, value: float | None, *probes: str, age: int = 0) -> None:
         self.other["reference"] = {
             kettle: Reference(value, self.now - age, probes or ("n2/t", "n3/t"))
         }

@@ -145,6 +145,18 @@ def test_disagreement_is_off_whoever_lies(bench: Bench) -> None:
     assert bench["heater"].actual == 50.0
 
 
+def test_disagreement_that_the_leader_tells_of_is_off_although_the_own_probe_is_good(
+    bench: Bench,
+) -> None:
+    """Three that all disagree give no number, and then no own probe is better than the others."""
+    bench.reference("mash", None, "n1/t", "n2/t", "n3/t")
+    bench.tick(0)
+    assert bench["heater"] == refused("disagreement")
+    bench.reference("mash", None, "n1/t", "n2/t", "n3/t", age=5_001)
+    bench.tick(0)
+    assert bench["heater"].actual == 50.0
+
+
 def test_high_limit_applies_to_every_value_that_is_not_bad(bench: Bench) -> None:
     bench.values["mash"] = 79.9
     bench.tick()

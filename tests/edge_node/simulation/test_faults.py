@@ -8,6 +8,7 @@ from edge_node.hardware import scratchpad as parsing
 from edge_node.simulation.faults import (
     Fault,
     faulty_scratchpad,
+    milli_celsius,
     scratchpad,
     w1_slave_no_text,
     w1_slave_text,
@@ -59,3 +60,19 @@ def test_an_old_kernels_no_is_a_crc_fault() -> None:
     lines = w1_slave_no_text(scratchpad(320, 12)).decode().splitlines()
     assert lines[0].endswith("NO")
     assert parsing.fault(lines) == "crc"
+
+
+@pytest.mark.parametrize(
+    ("fault", "milli"),
+    [
+        (Fault.HIGH, 30_000),
+        (Fault.LOW, 10_000),
+        (Fault.CLONE, 25_000),
+        (Fault.DISCONNECTED, -127_000),
+        (Fault.POWER_ON, 85_000),
+    ],
+)
+def test_a_probe_that_lies_does_so_with_a_valid_checksum(fault: Fault, milli: int) -> None:
+    data = faulty_scratchpad(fault, scratchpad(20 * 16, 12), 12)
+    assert parsing.crc8(data) == 0
+    assert milli_celsius(data) == milli

@@ -143,7 +143,9 @@ def test_outputs_drive_the_model_and_faults_json_names_them(tmp_path: Path) -> N
         (tmp_path / "faults.json").write_text('{"a/heater":  "welded"}')
         drive(tmp_path, "a", heater=0)
         until(lambda: brewery.power("tun").heater_w > 0)
-        with pytest.raises(ValueError, match=r"only be dead, welded.*only an output or a kettle can be dead"):
+        with pytest.raises(
+            ValueError, match=r"only be dead, welded.*only an output or a kettle can be dead"
+        ):
             brewery.set_faults({"a/pump": "empty", "a/temperature": "dead"})
     finally:
         brewery.stop()

@@ -156,3 +156,16 @@ def test_a_plan_that_cannot_be_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=problem):
         BreweryPlan(kettles, nodes)
+
+
+def test_a_kettle_runs_dry_and_is_filled_again(brewery: SimulatedBrewery) -> None:
+    brewery.set_faults({"mash-tun": "dry"})
+    brewery.set_power("mash-tun", 3500.0)
+    before = brewery.temperature("mash-tun")
+    # A full kettle would take twenty times as long.
+    until(lambda: brewery.temperature("mash-tun") > before + 2)
+    brewery.set_faults({})
+    with pytest.raises(ValueError, match="can be dry"):
+        brewery.set_faults({"fermenter": "dry"})
+    with pytest.raises(ValueError, match="can be dry"):
+        brewery.set_faults({"mash-tun": "dead"})

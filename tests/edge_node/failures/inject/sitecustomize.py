@@ -36,8 +36,8 @@ def _bend_boot(boot: dict[str, Any]) -> None:
     real_text, real_gettime_ns = Path.read_text, time.clock_gettime_ns
     began_ns = round(boot["at_s"] * 1e9)
 
-    def read_text(path: Path, *arguments: Any, **more: Any) -> str:  # noqa: ANN401 - as it is
-        return boot["id"] if path.name == "boot_id" else real_text(path, *arguments, **more)
+    def read_text(path: Path, *arguments: Any, **more: Any) -> str:
+        return str(boot["id"]) if path.name == "boot_id" else real_text(path, *arguments, **more)
 
     def clock_gettime_ns(clock: int, /) -> int:
         return real_gettime_ns(clock) - (began_ns if clock == time.CLOCK_BOOTTIME else 0)
@@ -50,7 +50,8 @@ def _bend_clock(folder: Path) -> None:
     real_ns, real_gettime_ns = time.time_ns, time.clock_gettime_ns
 
     def time_ns() -> int:
-        return real_ns() + round(_said(folder, "clock.json").get("offset_s", 0) * 1e9)
+        offset_s: float = _said(folder, "clock.json").get("offset_s", 0)
+        return real_ns() + round(offset_s * 1e9)
 
     def clock_gettime_ns(clock: int, /) -> int:
         return time_ns() if clock == time.CLOCK_REALTIME else real_gettime_ns(clock)
@@ -64,16 +65,19 @@ def _bend_clock(folder: Path) -> None:
 def _bend_adjtimex(folder: Path) -> None:
     real: Callable[[ctypes.CDLL, str], Any] = ctypes.CDLL.__getattr__
 
-    def attribute(library: ctypes.CDLL, name: str) -> Any:  # noqa: ANN401 - any C function
-        found = real(library, name)
-        synchronised = _said(folder, "clock.json").get("synchronised")
-        if name != "adjtimex" or synchronised is None:
+    def attribute(library: ctypes.CDLL, name: str) -> Any:
+        found = real(library, name)  # which is an attribute from now on
+        if name != "adjtimex":
             return found
 
-        def adjtimex(timex: Any) -> int:  # noqa: ANN401 - a pointer to a struct
-            timex._obj.status = 0 if synchronised else _UNSYNCHRONISED  # noqa: SLF001
+        def adjtimex(timex: Any) -> int:
+            synchronised = _said(folder, "clock.json").get("synchronised")
+            if synchronised is None:
+                return int(found(timex))
+            timex._obj.status = 0 if synchronised else _UNSYNCHRONISED
             return 0
 
+        setattr(library, name, adjtimex)
         return adjtimex
 
     ctypes.CDLL.__getattr__ = attribute  # type: ignore[method-assign]
@@ -91,12 +95,12 @@ def _bend_fsync(folder: Path) -> None:
                     replaced.write_bytes(content)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def fsync(descriptor: Any) -> None:  # noqa: ANN401 - whatever os.fsync takes
+    def fsync(fd: Any) -> None:
         said = _said(folder, "crash.json")
         if not said:
-            real(descriptor)
+            real(fd)
             return
-        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        path = Path(f"/proc/self/fd/{fd}").readlink()
         at_folder = path.is_dir()
         if not at_folder:  # its name is `.<target>.<random>`
             target = path.with_name(path.name[1:].rpartition(".")[0])
@@ -105,7 +109,7 @@ def _bend_fsync(folder: Path) -> None:
         meant = meant and at_folder == (said["at"] == "folder")
         if meant and said["when"] == "before":
             crash(path, lost=at_folder)
-        real(descriptor)
+        real(fd)
         if meant:
             crash(path, lost=False)
 

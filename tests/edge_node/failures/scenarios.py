@@ -1,0 +1,280 @@
+"""What goes wrong in a kettle in seconds and minutes, and what its node then promises.
+
+`lone`: one node with three probes in each kettle, and nobody tells it what others measure.
+`three`: three nodes with a probe each; the leader tells the first what they agree on.
+"""
+
+import time
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Final
+
+from tests.edge_node.failures.conftest import Brewery, open_simulation, wait_until
+from tests.edge_node.failures.together import Scenario
+from tests.edge_node.failures.vat import Vat
+
+SLACK_S: Final = 3.0
+PROBES: Final = ("temperature", "temperature_2", "temperature_3")
+FULL_K_PER_S: Final = 3500 / (20 * 4186)
+START_C: Final = {"ramp": 83.9}
+
+
+class Breweries:
+    """The vats of one kind of brewery by the scenario that is given each."""
+
+    def __init__(self, brewery: Brewery, kind: str, names: list[str]) -> None:
+        self._vats = {
+            name: Vat(brewery, name, number, refers=kind == "three")
+            for number, name in enumerate(names)
+        }
+
+    def vat(self, name: str) -> Vat:
+        """The kettle of a scenario, led and ready to heat."""
+        vat = self._vats[name]
+        vat.lead()
+        return vat
+
+
+def open_brewery(folder: Path, stack: ExitStack, kind: str, names: list[str]) -> Breweries:
+    """Start the processes of a kind of brewery with a kettle for each of these scenarios."""
+    (folder / kind).mkdir()
+    brewery = stack.enter_context(
+        open_simulation(
+            folder / kind / "state",
+            *(word for name in names for word in ("--kettle", name)),
+            *(word for n in names for word in ("--temperature", f"{n}={START_C.get(n, 55)}")),
+            *("--clients", str(len(names))),
+            *(("--probes", "3") if kind == "lone" else ("--nodes", "3")),
+        )
+    )
+    return Breweries(brewery, kind, names)
+
+
+def welded(all_: Breweries) -> str:
+    """A relay stays closed when its output goes off."""
+    with closing(all_.vat("welded")) as vat:
+        vat.heat()
+        time.sleep(20)
+        vat.fault("heater", "welded")
+        assert vat.switch("heater", False)["actual"] == 0
+        off, began = time.monotonic(), vat.channel()["value"]
+        wait_until(
+            lambda: vat.latches() and vat.level("contactor") == 0, "the contactor opens", 150
+        )
+        opened = time.monotonic() - off
+        assert vat.latches() == {"stuck_relay"}
+        assert any(alarm["id"] == "stuck_relay_welded" for alarm in vat.state()["alarms"])
+        at_trip = vat.channel()["value"]
+        # What two minutes of it give: on a machine that stands still the guard interrupts the heat.
+        assert at_trip - began <= FULL_K_PER_S * (120 + SLACK_S), f"{opened} s, {at_trip - began} K"
+        time.sleep(10)
+        assert vat.channel()["value"] - at_trip < 1.0, "the contactor has cut it off"
+        assert vat.switch("heater", True)["error"]["code"] == "safety_latched"
+        assert vat.level("contactor") == 0
+        rose = at_trip - began
+        return f"contactor open {opened:.1f} s after the relay stuck, {rose:.1f} K later"
+
+
+def dead(all_: Breweries) -> str:
+    """An element is on and does not heat."""
+    with closing(all_.vat("dead")) as vat:
+        vat.fault("heater", "dead")
+        time.sleep(1)
+        vat.heat()
+        on = time.monotonic()
+        vat.heat_until(lambda: vat.off_by("no_rise"), "off without a rise", 240)
+        after = time.monotonic() - on
+        rows = vat.samples(bare="heater")
+        off = [row for row in rows if row.value == 0 and row.t / 1000 > time.time() - after + 1]
+        # One off, at the end: a machine that stood still has interrupted the heat.
+        assert after <= 180 + SLACK_S or len(off) > 1
+        assert vat.latches() == {"no_rise"}, vat.trouble()
+        assert vat.level("contactor") == 0
+        assert vat.switch("heater", True)["error"]["code"] == "safety_latched"
+        return f"off {after:.1f} s after it was switched on"
+
+
+def dry(all_: Breweries) -> str:
+    """A kettle runs dry while its element is on."""
+    with closing(all_.vat("dry")) as vat:
+        vat.heat()
+        began = vat.channel()["value"]
+        at = vat.fault("", "dry")
+        vat.heat_until(lambda: vat.off_by("too_fast"), "off when dry", 90)
+        after = time.monotonic() - at
+        assert after <= 40 + SLACK_S
+        assert vat.level("contactor") == 0
+        return f"off {after:.1f} s after, {vat.channel()['value'] - began:.0f} K hotter"
+
+
+def copied(all_: Breweries) -> str:
+    """Two probes give one trace, and a third differs."""
+    with closing(all_.vat("copied")) as vat:
+        vat.fault(PROBES[2], "high")
+        at = vat.fault(PROBES[0], "cross_talk")
+        vat.heat()
+        vat.heat_until(lambda: vat.off_by("cross_talk"), "off by cross-talk", 240)
+        after = time.monotonic() - at
+        assert vat.latches() == {"cross_talk"}, vat.trouble()
+        (latch,) = [one for one in vat.state()["latches"] if one["kettle_id"] == "copied"]
+        assert vat.name(PROBES[0]) in latch["text"]
+        assert vat.name(PROBES[1]) in latch["text"]
+        qualities = [vat.channel(probe)["quality"] for probe in PROBES]
+        assert qualities == ["suspect:cross_talk", "suspect:cross_talk", "ok"]
+        return f"both distrusted and off {after:.0f} s after they became one"
+
+
+def frozen(all_: Breweries) -> str:
+    """The probe that is gone by stands still while the kettle heats."""
+    with closing(all_.vat("frozen")) as vat:
+        vat.heat()
+        time.sleep(60)  # so long it goes with the others
+        at, began = vat.fault(PROBES[0], "frozen"), vat.channel(PROBES[1])["value"]
+        vat.heat_until(lambda: vat.channel()["quality"] == "suspect:frozen", "flagged", 180)
+        flagged = time.monotonic() - at
+        wait_until(lambda: vat.off_by("process_value", "probes_lost"), "nothing to go by", 30)
+        after, rose = time.monotonic() - at, vat.channel(PROBES[1])["value"] - began
+        assert after <= 180 + SLACK_S
+        return f"flagged after {flagged:.0f} s, off after {after:.0f} s, {rose:.1f} K hotter"
+
+
+def lost(all_: Breweries) -> str:
+    """All probes return nothing while it heats, and no server says anything any more."""
+    with closing(all_.vat("lost")) as vat:
+        vat.heat()
+        vat.close()  # the server is unplugged; its lease has yet to run out
+        at = [vat.fault(probe, "empty") for probe in PROBES][-1]
+        wait_until(lambda: vat.off_by("process_value"), "off without a probe")
+        after = time.monotonic() - at
+        assert after <= 2.5 + SLACK_S
+        wait_until(
+            lambda: (
+                sum(vat.name(p) in a["text"] for a in vat.state()["alarms"] for p in PROBES)
+                >= len(PROBES)
+            ),
+            "each probe is named",
+            30,
+        )
+        texts = [alarm["text"] for alarm in vat.state()["alarms"] if "lost" in alarm["text"]]
+        for probe in PROBES:
+            assert any(vat.name(probe) in text and "empty" in text for text in texts), (
+                f"{probe} and its error in {texts}"
+            )
+        return f"off {after:.1f} s after the last probe went"
+
+
+def unplugged(all_: Breweries) -> str:
+    """The probe of the heater's node is pulled out of three."""
+    with closing(all_.vat("unplugged")) as vat:
+        vat.heat()
+        at = vat.fault("temperature", "missing")
+        wait_until(lambda: vat.channel()["value"] is None, "its reading is gone")
+        gone = time.monotonic() - at
+        assert gone <= 2 + SLACK_S
+        wait_until(
+            lambda: any(vat.name("temperature") in a["id"] for a in vat.state()["alarms"]), "told"
+        )
+        told = time.monotonic() - at
+        vat.stays(5, vat.may_heat, "it heats by the two others")
+        wait_until(lambda: vat.level() == 100, "and does")
+        return f"unavailable after {gone:.1f} s, alarm after {told:.1f} s, the heat went on"
+
+
+def figures(all_: Breweries) -> str:
+    """A probe shows figures that mean something else, one after the other."""
+    kinds = {
+        "power_on": ("power_on", 85.0),
+        "no_power": ("no_power", 127.9375),
+        "disconnected": ("disconnected", -127.0),
+        "bad_crc": ("crc", None),
+        "zeros": ("zeros", 0.0),
+        "clone": ("power_on", 25.0),
+    }
+    with closing(all_.vat("figures")) as vat:
+        vat.heat()
+        for kind, (cause, _) in kinds.items():
+            vat.fault("temperature", kind)
+            wait_until(lambda: vat.channel()["quality"] == f"bad:{cause}", kind)  # noqa: B023
+            vat.stays(2, vat.may_heat, "the heat goes on")
+            vat.fault("temperature", None)
+            wait_until(lambda: vat.channel()["quality"] == "ok", f"good again after {kind}")
+        counted = vat.state()["health"]["bus_errors"][vat.name("temperature")]
+        assert {cause for cause, _ in kinds.values()} <= counted.keys()
+        time.sleep(2)
+        values = [sample.value for sample in vat.samples() if sample.value is not None]
+        assert values
+        assert all(50 < value < 80 for value in values), "none was used as a reading"
+        (_,) = [a for a in vat.state()["alarms"] if vat.name("temperature") in a["id"]]
+        return f"none of {len(kinds)} used, one alarm, counted {counted}"
+
+
+def ramp(all_: Breweries) -> str:
+    """A true ramp goes through 85.00 on all probes."""
+    with closing(all_.vat("ramp")) as vat:
+        vat.heat()
+        vat.heat_until(lambda: (vat.channel()["value"] or 0) > 86, "it goes through", 240)
+        time.sleep(1)
+        rows = [sample for node in range(3) for sample in vat.samples(node)]
+        near = sum(sample.value is not None and abs(sample.value - 85) < 0.25 for sample in rows)
+        assert near > 10
+        # A machine that stands still answers late; what it reads must be believed.
+        wrong = [row for row in rows if row.quality not in {"ok", "bad:timeout", "bad:stale"}]
+        assert wrong == []
+        assert not any(vat.name("") in alarm["id"] for alarm in vat.state()["alarms"])
+        assert vat.may_heat()
+        return f"{len(rows)} readings from 84 to 86, {near} of them near 85, none lost"
+
+
+def liar(all_: Breweries) -> str:
+    """The probe of the heater's own node says ten degrees too much."""
+    with closing(all_.vat("liar")) as vat:
+        vat.heat()
+        time.sleep(4)
+        before = vat.reference()["value"]
+        at = vat.fault("temperature", "high")
+        wait_until(lambda: vat.off_by("disagreement"), "off while it is not known who lies")
+        off = time.monotonic() - at
+        assert off <= 2.5 + SLACK_S
+        wait_until(lambda: vat.channel()["quality"] == "suspect:outlier", "flagged", 120)
+        flagged = time.monotonic() - at
+        assert 55 <= flagged <= 70 + SLACK_S, flagged
+        wait_until(lambda: vat.level() == 100, "it heats again by the two others", 30)
+        moved = abs(vat.reference()["value"] - before)
+        assert moved < 1.5, "the fused temperature is not touched"
+        return f"off after {off:.1f} s, flagged and heating again after {flagged:.0f} s"
+
+
+def distant(all_: Breweries) -> str:
+    """Another node's probe says ten degrees too much."""
+    with closing(all_.vat("distant")) as vat:
+        vat.heat()
+        time.sleep(4)
+        before = vat.reference()["value"]
+        vat.fault("temperature", "high", node=2)
+        time.sleep(2)
+        vat.stays(10, vat.may_heat, "the heat goes on")
+        moved = vat.reference()["value"] - before
+        assert abs(moved) < 1.5
+        return f"the fused temperature moved by {moved:.2f} K, the heat went on"
+
+
+def apart(all_: Breweries) -> str:
+    """All three disagree, and the heater's own is in the middle."""
+    with closing(all_.vat("apart")) as vat:
+        vat.heat()
+        time.sleep(4)
+        vat.fault("temperature", "high", node=1)
+        at = vat.fault("temperature", "low", node=2)
+        wait_until(lambda: vat.off_by("disagreement"), "off when all disagree", 30)
+        off = time.monotonic() - at
+        assert off <= 5 + SLACK_S  # until the next renewal, and the reading before it
+        vat.stays(15, lambda: vat.off_by("disagreement"), "it stays off")
+        return f"off after {off:.1f} s"
+
+
+LONE: Final = (welded, dead, dry, copied, frozen, lost)
+THREE: Final = (unplugged, figures, ramp, liar, distant, apart)
+SCENARIOS: Final[dict[str, tuple[str, Scenario]]] = {
+    **{scenario.__name__: ("lone", scenario) for scenario in LONE},
+    **{scenario.__name__: ("three", scenario) for scenario in THREE},
+}

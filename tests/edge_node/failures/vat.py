@@ -1,0 +1,198 @@
+"""One kettle of a simulated brewery, with the client that leads it: for many kettles at once."""
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from edge_node.model import Sample
+from edge_node.spool import read_file
+from tests.edge_node.failures.conftest import LIMIT_S, Brewery, wait_until
+from tests.edge_node.plain_client import SteadyClient
+
+AGREE_K: Final = 2.0
+LOOK_S: Final = 0.2  # a node answers twenty questions a second, not more
+_FAULTS = threading.Lock()
+
+
+@dataclass
+class Vat:
+    """A kettle; channels and outputs go by their bare names. Call `close` at the end."""
+
+    brewery: Brewery
+    kettle: str
+    number: int  # of the client whose tokens it uses
+    refers: bool = False  # tells the first node what all nodes measure
+    client: SteadyClient = field(init=False)
+    _lock: threading.RLock = field(init=False, default_factory=threading.RLock)
+    _others: list[SteadyClient] = field(init=False)
+    _state: dict[str, Any] = field(init=False, default_factory=dict)
+    _looked: float = field(init=False, default=0.0)
+    _end: threading.Event = field(init=False, default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        nodes = self.brewery.line["nodes"]
+        self._others = [self._client(node) for node in nodes]
+        self.client = self._others[0]
+
+    def _client(self, node: dict[str, Any]) -> SteadyClient:
+        token = self.brewery.line["clients"][self.number]["tokens"][node["node_id"]]
+        return SteadyClient(node["url"], token, node["fingerprint"], kettle=self.kettle)
+
+    def close(self) -> None:
+        """Renew no more."""
+        self._end.set()
+
+    def name(self, bare: str) -> str:
+        """The id of a channel or output of this kettle."""
+        return f"{self.kettle.replace('-', '_')}_{bare}"
+
+    def lead(self) -> None:
+        """Take the lease and keep it, telling the reference with every renewal."""
+        with self._lock:
+            self.client.acquire()
+        threading.Thread(target=self._renew, daemon=True).start()
+
+    def _renew(self) -> None:
+        while not self._end.is_set():
+            with contextlib.suppress(OSError), self._lock:
+                more = {}
+                if self.refers:
+                    more["reference"] = self.reference()
+                self.client.get(f"/v1/lease?kettle_id={self.kettle}")
+                if self.client.renew(**more)[0] == 409:  # the machine stood still for too long
+                    self.client.acquire()
+            self._end.wait(1.5)
+
+    def reference(self) -> dict[str, Any]:
+        """As a server fuses it: the median of the good ones that agree, if they are a majority."""
+        with self._lock:
+            shown = [
+                client.state()["channels"][self.name("temperature")] for client in self._others
+            ]
+        said = {
+            f"{node['node_id']}/{self.name('temperature')}": one["value"]
+            for node, one in zip(self.brewery.line["nodes"], shown, strict=True)
+            if one["quality"] == "ok"
+        }
+        middle = median(said.values()) if said else 0.0
+        near = {name: value for name, value in said.items() if abs(value - middle) <= AGREE_K}
+        apart = 2 * len(near) <= len(said)
+        return {
+            "value": None if apart or not near else median(near.values()),
+            "t": round(time.time() * 1000),
+            "probes": sorted(said if apart else near),
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Of the first node."""
+        with self._lock:
+            if time.monotonic() - self._looked >= LOOK_S:
+                self._state = self.client.state()
+                self._looked = time.monotonic()
+            return self._state
+
+    def heater(self) -> dict[str, Any]:
+        """Desired, actual and limit of the heater."""
+        shown: dict[str, Any] = self.state()["actuators"][self.name("heater")]
+        return shown
+
+    def level(self, output: str = "heater") -> float:
+        """What the pin is."""
+        return self.brewery.level(self.name(output))
+
+    def channel(self, bare: str = "temperature") -> dict[str, Any]:
+        """Value and quality of a channel of the first node."""
+        shown: dict[str, Any] = self.state()["channels"][self.name(bare)]
+        return shown
+
+    def latches(self) -> set[str]:
+        """What is latched here."""
+        return {one["latch"] for one in self.state()["latches"] if one["kettle_id"] == self.kettle}
+
+    def switch(self, output: str, on: bool) -> dict[str, Any]:
+        """The answer."""
+        with self._lock:
+            return self.client.switch(self.name(output), on)[1]
+
+    def off_by(self, *reasons: str) -> bool:
+        """Whether the pin is off because of one of these permits or latches.
+
+        On a machine that stands still for seconds a node makes all safe for a moment by itself.
+        """
+        limit = self.heater()["limited_by"]
+        return self.level() == 0 and (limit in reasons or not self.latches().isdisjoint(reasons))
+
+    def may_heat(self) -> bool:
+        """Whether it is told to heat and no permit is in the way."""
+        shown = self.heater()
+        return shown["desired"] == 100 and shown["limited_by"] in {
+            None,
+            "output_failed",
+            "requires",
+        }
+
+    def heat(self) -> None:
+        """Have the element on, seen at its pin."""
+        deadline = time.monotonic() + LIMIT_S
+        while self.switch("heater", True).get("actual") != 100:
+            assert time.monotonic() < deadline, f"{self.kettle} does not heat: {self.trouble()}"
+            time.sleep(0.5)
+        wait_until(lambda: self.level() == 100, "the pin is on")
+
+    def heat_until(self, condition: Callable[[], Any], what: str, limit_s: float) -> None:
+        """Wait for it; should its lease be lost meanwhile, it is told to heat again."""
+        deadline = time.monotonic() + limit_s
+        while not condition():
+            assert time.monotonic() < deadline, f"not in {limit_s} s: {what}: {self.trouble()}"
+            if not self.latches() and self.heater()["desired"] == 0:
+                self.switch("heater", True)
+            time.sleep(0.2)
+
+    def fault(self, bare: str, kind: str | None, node: int = 0) -> float:
+        """Let something of this kettle go wrong (None: right again); when, monotonic seconds.
+
+        `bare` empty: the kettle itself.
+        """
+        node_id = self.brewery.line["nodes"][node]["node_id"]
+        key = f"{node_id}/{self.name(bare)}" if bare else self.kettle
+        path = self.brewery.state / "faults.json"
+        with _FAULTS:
+            faults = json.loads(path.read_text()) if path.exists() else {}
+            faults.pop(key, None)
+            fresh = path.with_suffix(".new")
+            fresh.write_text(json.dumps(faults | ({key: kind} if kind else {})))
+            fresh.replace(path)
+        return time.monotonic()
+
+    def clear(self, latch: str) -> tuple[int, dict[str, Any]]:
+        """Have the latch cleared."""
+        with self._lock:
+            body = {"kettle_id": self.kettle, "latch": latch}
+            return self.client.command("POST", "/v1/safety/clear", body)
+
+    def stays(self, seconds: float, condition: Callable[[], bool], what: str) -> None:
+        """Look for so long whether it holds all the time."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            assert condition(), f"{self.kettle}: not all the time: {what}: {self.trouble()}"
+            time.sleep(0.2)
+
+    def trouble(self) -> str:
+        """What its node says of it now, for who did not expect that."""
+        state = self.state()
+        latches = [one for one in state["latches"] if one["kettle_id"] == self.kettle]
+        lease = state["kettles"][self.kettle]["lease"]
+        return f"{self.heater()}, {latches}, {lease}, {self.channel()}"
+
+    def samples(self, node: int = 0, bare: str = "temperature") -> list[Sample]:
+        """Of a channel, as they are in a node's spool."""
+        node_id = self.brewery.line["nodes"][node]["node_id"]
+        spool: Path = self.brewery.state / "nodes" / node_id / "data" / "spool.db"
+        series = f"{node_id}/{self.name(bare)}"
+        return [sample for sample in read_file(spool) if sample.series == series]

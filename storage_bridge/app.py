@@ -13,12 +13,14 @@ from aiohttp import web
 from . import metrics
 from .api import Context, create_app
 from .coverage import size
-from .data_dir import RUNTIME, DataDirLock, write_runtime
+from .data_dir import RUNTIME, DataDirError, DataDirLock, write_runtime
 from .feeder import Feeder, HotSink, WarmSink
 from .filler import Filler
+from .following import Following
 from .keeper import DAY_MS, Keeper
 from .outbox import READ_SAMPLES, Outbox
 from .reader import Reader
+from .restore import unfinished
 from .source import Source
 from .supervise import Supervisor
 from .tiers import Tiers, tiers_of
@@ -32,6 +34,7 @@ LINGER_S: Final = 1.0  # live screens are served by Home Assistant, not from her
 # A MongoDB document is a minute: half of one at once costs as much as one sample at a time. So
 # much comes in half a minute from 3,000 series.
 MINUTES_AT_ONCE: Final = 100_000
+OPEN_S: Final = 2.0  # how long a start waits for its stores
 DRAIN_S: Final = 5.0  # how long a clean stop lets the tiers take what is committed
 STOP_S: Final = 30.0  # a clean stop that takes longer is cut short
 
@@ -57,6 +60,7 @@ class Bridge:
         self.source: Source
         self.feeders: dict[str, Feeder]
         self.filler: Filler
+        self.following: Following
         self.port = 0
         self._stack = contextlib.AsyncExitStack()
 
@@ -83,6 +87,11 @@ class Bridge:
         config = self.config
         lock = DataDirLock(config.data_dir)
         self._stack.callback(lock.release)
+        if (backup := unfinished(config.data_dir)) is not None:
+            raise DataDirError(
+                f"The restore of {backup} into data_dir {config.data_dir} has not finished: run it "
+                "again, the bridge starts after it"
+            )
         self.outbox = Outbox(config.outbox_path, max_bytes=config.outbox_max_bytes)
         self._stack.push_async_callback(self.outbox.close)
         self.tiers = await asyncio.to_thread(tiers_of, config.tiers, config.store_path)
@@ -93,7 +102,11 @@ class Bridge:
             warm_days=config.tiers.warm_days,
             hours_per_minute=config.tiers.hours_per_minute,
         )
-        await self.keeper.open_now()
+        # A store that is away may take long to say so; samples are taken in meanwhile.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(OPEN_S):
+                await self.keeper.open_now()
+        self._stack.push_async_callback(self.tiers.warm.records.close)
         await self._start_api()
         url = config.api.advertise or f"http://{_host(config.api.bind)}:{self.port}"
         self.source = Source(
@@ -103,11 +116,12 @@ class Bridge:
             register={"url": url, "secret": self.secret, "version": bridge_version()},
         )
         hot, warm, _ = self.tiers
+        self.following = Following(config, self.outbox, self.tiers)
         holding = hot.settle_s > 0
         self.feeders = {
             "hot": Feeder(HotSink(hot), self.outbox, linger=LINGER_S, holding=holding),
             "warm": Feeder(
-                WarmSink(warm),
+                WarmSink(warm, self.following.batches),
                 self.outbox,
                 linger=LINGER_S if config.tiers.warm is None else config.tiers.warm.flush_s,
                 at_once=READ_SAMPLES if config.tiers.warm is None else MINUTES_AT_ONCE,
@@ -123,6 +137,7 @@ class Bridge:
         self.supervisor.start("fill hot", self.filler.run)
         self.supervisor.start("archive", self.keeper.archive)
         self.supervisor.start("source", self.source.run)
+        self.following.start(self.supervisor)
         local = f"http://{_host(config.api.bind)}:{self.port}"
         write_runtime(config.data_dir, local, self.secret)
         runtime = config.data_dir / RUNTIME
@@ -152,6 +167,7 @@ class Bridge:
             "version": bridge_version(),
             "running": True,
             "source": self.source.status(),
+            "following": self.following.status(),
             "outbox": self.outbox.status(),
             "sinks": {name: feeder.status() for name, feeder in self.feeders.items()},
             "tiers": {**self.keeper.status(), "hot": self.filler.status()},
@@ -173,6 +189,7 @@ class Bridge:
     async def _drain(self) -> None:
         """Let tiers that work take what is committed; what is left waits for the next start."""
         await self.supervisor.stop("source")
+        await self.following.stop(self.supervisor)
         for feeder in self.feeders.values():
             feeder.hurry()
         with contextlib.suppress(TimeoutError):

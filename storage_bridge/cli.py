@@ -11,24 +11,32 @@ from . import (
     app,
     cli_app,
     cli_archive,
+    cli_backup,
+    cli_batches,
     cli_data,
     cli_doctor,
+    cli_export,
     cli_init,
     cli_preflight,
+    cli_service,
     cli_status,
     cli_verify,
 )
+from .backup_file import BackupError
+from .batches import NoSuchBatchError
 from .config import BridgeConfig, ConfigError, load
 from .data_dir import DataDirError
 from .ha_client import HomeAssistantClientError
 from .outbox import OutboxDiedError
 from .outbox_schema import OutboxError
+from .samples_file import FileFormatError, ParquetMissingError
 from .stored import StoreError
 from .tiers.base import TierError
 
 _SENTENCES = (
-    DataDirError, HomeAssistantClientError, OutboxDiedError, OutboxError, StoreError, TierError,
-    cli_app.AppError, cli_init.InitError, cli_data.UsageError, OSError,
+    BackupError, DataDirError, FileFormatError, HomeAssistantClientError, NoSuchBatchError,
+    OutboxDiedError, OutboxError, ParquetMissingError, StoreError, TierError, cli_app.AppError,
+    cli_init.InitError, cli_data.UsageError, cli_service.ServiceError, OSError,
 )  # fmt: skip
 
 
@@ -56,15 +64,17 @@ def _parser() -> argparse.ArgumentParser:
     cli_init.add_to(commands)
     cli_preflight.add_to(commands)
     cli_app.add_to(commands)
+    cli_service.add_to(commands)
     run = commands.add_parser("run", help="run the bridge until SIGTERM")
     run.set_defaults(command=_run)
     for add in (
-        cli_status.add_to, cli_data.add_query, cli_data.add_export, cli_archive.add_to,
-        cli_verify.add_to, cli_doctor.add_to,
+        cli_status.add_to, cli_data.add_query, cli_batches.add_batches,
+        cli_batches.add_note_command, cli_export.add_export, cli_export.add_import,
+        cli_archive.add_to, cli_verify.add_to, cli_doctor.add_to, cli_backup.add_to,
     ):  # fmt: skip
         add(commands)
     for name, command in commands.choices.items():
-        if name not in {"app", "init", "preflight"}:
+        if name not in {"app", "init", "install-service", "preflight"}:
             command.add_argument("--config", type=Path, required=True, metavar="FILE")
     return parser
 

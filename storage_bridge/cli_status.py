@@ -65,6 +65,8 @@ def _show(config: BridgeConfig, status: dict[str, Any]) -> None:
             age = sink["last_success_age_s"]
             told = "nothing written yet" if age is None else f"last write {age:g} s ago"
             print(f"Tier {name}: {sink['problem'] or told}")
+        for name, part in status["following"].items():
+            print(f"{name.capitalize()}: {part['problem'] or 'recorded'}")
     else:
         print(f"The bridge is not running; read from the files in {config.data_dir}:")
     outbox = status["outbox"]

@@ -14,6 +14,8 @@ from .config_tiers import TiersConfig
 
 SIZES: Final = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 MIN_OUTBOX: Final = 1 << 20
+MAX_MIRROR: Final = 500
+_ENTITY: Final = re.compile(r"(?=.{3,250}\Z)[a-z0-9_]+\.[a-z0-9_]+")
 _SIZE: Final = re.compile(r"(\d+)\s*([KMGT]iB|B?)")
 
 
@@ -59,6 +61,12 @@ class BridgeConfig:
     api: ApiConfig
     tiers: TiersConfig
     outbox_max_bytes: int
+    mirror: tuple[str, ...] = ()
+
+    @property
+    def batches_path(self) -> Path:
+        """Where it is kept which batches the series carry."""
+        return self.data_dir / "batches.json"
 
     @property
     def outbox_path(self) -> Path:
@@ -125,7 +133,9 @@ def parse_url(text: object) -> str | None:
 
 
 def _bridge(check: Check, data: object) -> BridgeConfig:
-    top = check.section(data, "", {"home_assistant", "data_dir", "api", "tiers", "outbox"})
+    top = check.section(
+        data, "", {"home_assistant", "data_dir", "api", "tiers", "outbox", "mirror"}
+    )
     home = check.section(top.get("home_assistant", {}), "home_assistant", {"url", "token_file"})
     api = check.section(top.get("api", {}), "api", {"bind", "port", "advertise"})
     outbox = check.section(top.get("outbox", {}), "outbox", {"max_bytes"})
@@ -150,10 +160,22 @@ def _bridge(check: Check, data: object) -> BridgeConfig:
         api=ApiConfig(str(bind), port, _advertise(check, api.get("advertise"))),
         tiers=config_tiers.tiers(check, top.get("tiers", {})),
         outbox_max_bytes=max_bytes or 0,
+        mirror=_mirror(check, top.get("mirror", [])),
     )
     if check.problems:
         raise ConfigError(check.problems)
     return config
+
+
+def _mirror(check: Check, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > MAX_MIRROR:
+        check.wrong("mirror", f"must be a list of at most {MAX_MIRROR} entities")
+        return ()
+    good = all(isinstance(one, str) and _ENTITY.fullmatch(one) for one in value)
+    if not good or len(set(value)) < len(value):
+        check.wrong("mirror", "must name entities, each once, such as sensor.tilt_red_gravity")
+        return ()
+    return tuple(value)
 
 
 def _advertise(check: Check, value: object) -> str | None:

@@ -14,12 +14,14 @@ from .tiers.base import HotTier, TierRejectedError, TierUnavailableError, WarmTi
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from .batch_log import BatchLog
     from .model import Last, Sample
 
 LOGGER = logging.getLogger(__name__)
 
 RETRY: Final = Backoff(base=0.25, cap=60.0)
 WRITE_S: Final = 60.0  # a tier that takes longer for one write is treated as unavailable
+LEAST: Final = 500  # samples at once, for a tier that manages no more in that time
 IDLE_S: Final = 5.0  # looks for work at least this often, should a wake-up be missed
 
 
@@ -42,14 +44,17 @@ class WarmSink:
 
     name = "warm"
 
-    def __init__(self, tier: WarmTier) -> None:
+    def __init__(self, tier: WarmTier, batches: BatchLog | None = None) -> None:
         self._tier = tier
+        self._batches = batches
 
     async def write(self, samples: Sequence[Sample]) -> Written:
-        """Store samples, and what they were in conflict with."""
+        """Store samples, what they were in conflict with, and what batch they carry."""
         written = await self._tier.write(samples)
         if written.conflicts:
             await self._tier.keep_conflicts(written.conflicts)
+        if self._batches is not None:
+            await self._batches.note(samples)
         return written
 
     async def write_last(self, last: dict[str, Last]) -> None:
@@ -79,7 +84,8 @@ class Feeder:
     """Writes what the outbox holds for a sink, in order; `run` never returns by itself.
 
     A tier that is away is waited for; a record that a tier will never take is found by halving
-    the batch and put aside, and the rest goes on. A sink that keeps up waits `linger` seconds for
+    the batch and put aside, and the rest goes on. A tier that is too slow for what it is given gets
+    half as much, until it manages. A sink that keeps up waits `linger` seconds for
     more to write at once, up to about `at_once` samples: a store is asked to make fewer, larger
     writes durable, and one that keeps a minute in one piece changes it less often.
 
@@ -102,7 +108,7 @@ class Feeder:
         self._outbox = outbox
         self._retry = retry
         self._linger = linger
-        self._at_once = at_once
+        self._at_once = self._largest = at_once
         self._hurried = asyncio.Event()
         self._holding = holding
         self._now = now
@@ -205,25 +211,33 @@ class Feeder:
             await self._deliver(samples, last)
 
     async def _deliver(self, samples: Sequence[Sample], last: dict[str, Last]) -> None:
-        attempt = 0
-        while True:
+        attempt = at = 0
+        while at < len(samples):
+            part = samples[at : at + self._largest]
+            began = self._now()
             try:
-                await self._write(samples)
-                await self._write_last(last)
+                await self._write(part)
+                if at + len(part) == len(samples):
+                    await self._write_last(last)
             except (TierUnavailableError, TimeoutError, OSError) as err:
                 self.failures += 1
                 text = str(err) or f"no answer in {WRITE_S:g} s"
                 log = LOGGER.debug if text == self.problem else LOGGER.warning
                 log("The %s tier takes nothing now, what it lacks waits: %s", self._sink.name, text)
                 self.problem = text
+                # It may not be away but slow: the same again would take as long for ever.
+                self._largest = min(self._largest, max(LEAST, len(part) // 2))
                 await asyncio.sleep(self._retry.wait(attempt))
                 attempt += 1
             else:
+                at += len(part)
+                attempt = 0
                 if self.problem is not None:
                     LOGGER.info("The %s tier takes samples again", self._sink.name)
                 self.problem = None
                 self._last_success = self._now()
-                return
+                if self._last_success - began < WRITE_S / 4:
+                    self._largest = min(self._at_once, self._largest * 2)
 
     async def _write(self, samples: Sequence[Sample]) -> None:
         try:

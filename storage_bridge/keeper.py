@@ -59,19 +59,19 @@ class Keeper:
         }
 
     async def open_now(self) -> None:
-        """Try every tier that is not open once."""
+        """Try every tier that is not open once, all at the same time."""
         tiers: tuple[Tier, ...] = tuple(self._tiers)
-        for tier in tiers:
-            if tier.role not in self._closed:
-                continue
-            try:
-                await tier.open()
-            except TierError as err:
-                if self._closed[tier.role] != str(err):
-                    LOGGER.warning("The %s tier cannot be opened, trying on: %s", tier.role, err)
-                self._closed[tier.role] = str(err)
-            else:
-                del self._closed[tier.role]
+        await asyncio.gather(*(self._open(tier) for tier in tiers if tier.role in self._closed))
+
+    async def _open(self, tier: Tier) -> None:
+        try:
+            await tier.open()
+        except TierError as err:
+            if self._closed.get(tier.role) != str(err):
+                LOGGER.warning("The %s tier cannot be opened, trying on: %s", tier.role, err)
+            self._closed[tier.role] = str(err)
+        else:
+            self._closed.pop(tier.role, None)
 
     async def open_tiers(self) -> None:
         """Keep trying those that are not open."""

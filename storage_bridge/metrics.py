@@ -31,6 +31,12 @@ def render(status: Mapping[str, Any], latency: Mapping[int, int]) -> str:
             out.add("gauge", "sink_last_success_age_seconds", tier["last_success_age_s"], sink=sink)
         for kind in ("written", "conflicts", "rejected", "failures"):
             out.add("counter", f"sink_{kind}_total", tier[kind], sink=sink)
+    following = status["following"]
+    out.one("gauge", "batch_changes_waiting", following["batches"]["waiting"])
+    for part in sorted(following.keys() - {"batches"}):
+        out.add("gauge", "following", int(following[part]["problem"] is None), part=part)
+        for kind, n in sorted(following[part]["counts"].items()):
+            out.add("counter", "following_events_total", n, part=part, kind=kind)
     for tier in status["tiers"]["closed"]:
         out.add("gauge", "tier_closed", 1, tier=tier)
     moved = status["tiers"]["moved"]

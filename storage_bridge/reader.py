@@ -58,6 +58,13 @@ class Page(NamedTuple):
     partial: list[Missing]
 
 
+class Counted(NamedTuple):
+    """A number of samples."""
+
+    samples: int
+    partial: list[Missing]
+
+
 class Reader:
     """Reads samples and charts over all tiers; raises ValueError for what makes no sense."""
 
@@ -103,6 +110,21 @@ class Reader:
             buckets = await self._buckets(answer, name, first, last, min(width, HOUR_MS))
             found[name] = points_of(buckets, width)
         return History(start=start, end=end, bucket_ms=width, partial=answer.partial, series=found)
+
+    async def count(self, series: str, start: int, end: int) -> Counted:
+        """How many samples there are with `start <= t < end` (ms); whole hours cost little."""
+        _check_range(start, end)
+        answer = _Answer(self._timeout_s)
+        first, last = -(-start // HOUR_MS) * HOUR_MS, hour_of(end)
+        edges = [(start, first), (last, end)] if first <= last else [(start, end)]
+        samples = 0
+        for low, high in edges:
+            if low < high:
+                samples += len(await self._rows(answer, series, low, high, HOUR_MS))
+        if first < last:
+            buckets = await self._buckets(answer, series, first, last, HOUR_MS)
+            samples += sum(bucket.rows for bucket in buckets)
+        return Counted(samples, answer.partial)
 
     async def _rows(
         self, answer: _Answer, series: str, start: int, end: int, limit: int
@@ -239,6 +261,7 @@ class _Answer:
     def __init__(self, timeout_s: float) -> None:
         self.partial: list[Missing] = []
         self._timeout_s = timeout_s
+        self._away: set[Role] = set()
 
     def note(self, tier: Role, error: str) -> None:
         missing = Missing(tier=tier, error=error)
@@ -246,7 +269,13 @@ class _Answer:
             self.partial.append(missing)
 
     async def ask[T](self, tier: Role, question: Coroutine[object, object, T]) -> T | None:
-        """What the tier answers, or None with a note."""
+        """What the tier answers, or None with a note; one that failed is not asked again.
+
+        A store that hangs would else cost its whole time for every hour of a long range.
+        """
+        if tier in self._away:
+            question.close()
+            return None
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await question
@@ -254,6 +283,7 @@ class _Answer:
             self.note(tier, f"The {tier} tier did not answer within {self._timeout_s:g} s.")
         except TierError as error:
             self.note(tier, str(error))
+        self._away.add(tier)
         return None
 
 

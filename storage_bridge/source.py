@@ -17,6 +17,7 @@ from .ha_client import (
     InvalidTokenError,
     raise_for_result,
 )
+from .mirror_states import NODE_ID
 from .outbox_batch import Batch, MalformedBatchError, parse_event
 
 if TYPE_CHECKING:
@@ -121,8 +122,9 @@ class Source:
         ) as client:
             self.alarm = None
             await client.call("smart_beer/bridge/register", **self._register)
-            resume = list((await self._outbox.resume()).items())[:MAX_CURSORS]
-            cursors = {node_id: list(at) for node_id, at in resume}
+            resume = await self._outbox.resume()
+            resume.pop(NODE_ID, None)  # what is mirrored comes from no node
+            cursors = {node_id: list(at) for node_id, at in list(resume.items())[:MAX_CURSORS]}
             subscription, _ = await client.call("smart_beer/samples", cursors=cursors)
             self.connected = True
             self.problem = None

@@ -16,13 +16,15 @@ class StoreError(Exception):
 
 
 @asynccontextmanager
-async def open_store(config: BridgeConfig) -> AsyncIterator[Tiers]:
+async def open_store(config: BridgeConfig, *, create: bool = False) -> AsyncIterator[Tiers]:
     """The configured tiers; raises StoreError when the file of embedded ones does not exist.
 
-    Raises TierError when a store is away.
+    With `create` it is made. Raises TierError when a store is away.
     """
     path, kept = config.store_path, config.tiers
-    if (kept.warm is None or kept.cold is None) and not path.exists():
+    if create:
+        config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    elif (kept.warm is None or kept.cold is None) and not path.exists():
         raise StoreError(f"{path} does not exist: no bridge has stored anything there yet")
     tiers = await asyncio.to_thread(tiers_of, kept, path)
     await tiers.open()

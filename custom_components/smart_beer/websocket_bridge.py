@@ -10,6 +10,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import Unauthorized
 from homeassistant.util.hass_dict import HassKey
 
+from .alarm_book import ALARMS, AlarmsHub
 from .bridge import BRIDGE, BridgeRegistration, is_bridge_user
 from .samples_stream import Cursor
 from .samples_subscription import SamplesHub, SamplesSubscription
@@ -30,10 +31,12 @@ _NAME = probatio.All(str, probatio.Length(min=1, max=255))
 def async_setup(hass: HomeAssistant) -> None:
     """Register the bridge's commands; once per start of Home Assistant."""
     hass.data[HUB] = SamplesHub()
+    hass.data[ALARMS] = AlarmsHub(hass)
     hass.data[BRIDGE] = None
     websocket_api.async_register_command(hass, ws_register)
     websocket_api.async_register_command(hass, ws_samples)
     websocket_api.async_register_command(hass, ws_ack)
+    websocket_api.async_register_command(hass, ws_alarms)
 
 
 @websocket_api.websocket_command(
@@ -131,6 +134,25 @@ def ws_ack(hass: HomeAssistant, connection: ActiveConnection, msg: dict[str, Any
         )
     else:
         connection.send_result(msg["id"])
+
+
+@websocket_api.websocket_command({probatio.Required("type"): "smart_beer/alarms"})
+@callback
+def ws_alarms(hass: HomeAssistant, connection: ActiveConnection, msg: dict[str, Any]) -> None:
+    """Subscribe to the alarms of all nodes and to who has seen them.
+
+    Events are `{node_id, t, past, alarms: [{alarm_id, since, text, kettle_id, batch_id,
+    acknowledged: {by, note, t} | null}]}`: all alarms of a node at `t`. First come those that were
+    written down since a bridge first asked, `past` where a later one of the node follows.
+    """
+    _require_bridge(connection.user)
+
+    @callback
+    def send(page: dict[str, Any]) -> None:
+        connection.send_event(msg["id"], page)
+
+    connection.send_result(msg["id"])
+    connection.subscriptions[msg["id"]] = hass.data[ALARMS].subscribe(send)
 
 
 def _require_bridge(user: User) -> None:

@@ -30,17 +30,21 @@ _WRITE: Final = 480  # samples in one write: a minute of eight probes
 
 def measure(folder: Path) -> dict[str, dict[str, float]]:
     """`{what: {warm, cold, csv}}`, each bytes a sample; CSV is `series,time,value`, a line each."""
+    return {
+        what: asyncio.run(_sizes(folder / str(number), rows))
+        for number, (what, rows) in enumerate(readings(_HOURS, _KETTLE_HOURS).items())
+    }
+
+
+def readings(log_hours: int, kettle_hours: int) -> dict[str, list[Sample]]:
+    """Samples of a beer's probe as recorded, and of a simulated kettle that heats up."""
     fermenter = ReplayedFermenter(_LOG, 1.0, "bench", 0.0)
     kettle = HeatedKettle(KettleParameters(), 20.0, "bench", 0.0)
     probes = [kettle.thermometer(str(number)) for number in range(_PROBES)]
     kettle.set_power(3000.0, pump=True, now=0.0)
-    readings = {
-        "recorded fermentation": _readings([fermenter.thermometer("beer", "0")], _HOURS),
-        "simulated kettle to the boil": _readings(probes, _KETTLE_HOURS),
-    }
     return {
-        what: asyncio.run(_sizes(folder / str(number), rows))
-        for number, (what, rows) in enumerate(readings.items())
+        "recorded fermentation": _readings([fermenter.thermometer("beer", "0")], log_hours),
+        "simulated kettle to the boil": _readings(probes, kettle_hours),
     }
 
 

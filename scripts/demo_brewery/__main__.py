@@ -8,10 +8,13 @@ import socket
 import sys
 from pathlib import Path
 
+from scripts.servers import MissingServerError, ServerError
+
 from .brewery import Brewery
 from .check import check, print_summary
 from .processes import ChildDiedError
 from .seed import ROOT
+from .stores import PORTS, Stores
 
 
 def _free(port: int, count: int = 1) -> bool:
@@ -62,9 +65,10 @@ async def _run(brewery: Brewery) -> int:
                 logs=brewery.folder / "logs",
             )
         )
+        if brewery.stores is not None:
+            _say(brewery.stores.look(brewery.bridge_config))
         while not stop.is_set():
-            for child in (brewery.home_assistant, brewery.bridge, *brewery.simulations):
-                child.check()
+            await asyncio.to_thread(brewery.check)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 1)
         _say("stopping …")
@@ -88,23 +92,27 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--port", type=int, default=8123)
     parser.add_argument("--node-port", type=int, default=9301)
+    parser.add_argument("--stores", choices=("embedded", "real"), default="embedded")
+    parser.add_argument("--store-port", type=int)
     parser.add_argument("--language", choices=("en", "es"), default="en")
     parser.add_argument("--state", type=Path, default=ROOT / ".cache" / "demo")
     arguments = parser.parse_args()
     if arguments.chaos and not arguments.check:
         parser.error("--chaos goes with --check")
+    folder = arguments.state.resolve()
     brewery = Brewery(
-        folder=arguments.state.resolve(),
+        folder=folder,
         node_port=arguments.node_port,
         port=arguments.port,
         language=arguments.language,
         say=_say,
     )
     count = sum(vessels.nodes for vessels in brewery.plan)
-    for first, many, option in (
-        (arguments.port, 1, "--port"),
-        (arguments.node_port, count, "--node-port"),
-    ):
+    store_port = arguments.store_port or arguments.node_port + 10
+    taken = [(arguments.port, 1, "--port"), (arguments.node_port, count, "--node-port")]
+    if arguments.stores == "real":
+        taken.append((store_port, PORTS, "--store-port"))
+    for first, many, option in taken:
         if not _free(first, many):
             parser.error(
                 f"something listens on 127.0.0.1:{first} or just above it already: "
@@ -113,10 +121,16 @@ def main() -> int:
     if arguments.fresh:
         brewery.empty()
     try:
+        if arguments.stores == "real":
+            brewery.stores = Stores(folder / "stores", store_port)
+        if brewery.kept_elsewhere():
+            parser.error(
+                f"the samples in {folder} are kept in other stores: add --fresh or --state"
+            )
         if arguments.check:
             return asyncio.run(_check(brewery, max(60.0, arguments.seconds), chaos=arguments.chaos))
         return asyncio.run(_run(brewery))
-    except (ChildDiedError, TimeoutError) as error:
+    except (ChildDiedError, MissingServerError, ServerError, TimeoutError) as error:
         _say(f"scripts/demo: {error}")
         return 1
 

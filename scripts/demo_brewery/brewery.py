@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from . import seed
 from .home_assistant import Session, home_assistant
 from .processes import Child, ChildDiedError, stop_all
+from .stores import Stores, drivers, set_tiers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +69,7 @@ class Brewery:
     language: str = "en"
     plan: tuple[Vessels, ...] = PLAN
     say: Callable[[str], None] = print
+    stores: Stores | None = None  # None: the bridge's own file
     simulations: list[Child] = field(default_factory=list)
     nodes: list[dict[str, Any]] = field(default_factory=list)
     token: str = ""
@@ -111,16 +113,17 @@ class Brewery:
             BIN / "hass", self.folder / "homeassistant", self.folder / "logs" / "home-assistant.log"
         )
         self.home_assistant.start()
-        port = self.node_port
-        for vessels in self.plan:
-            self.simulations.append(self._simulate(vessels, port))
-            port += vessels.nodes
-        for simulation in self.simulations:
-            ready = await asyncio.to_thread(_first_line, simulation)
-            self.nodes += ready["nodes"]
-        async with self.session as ha:
-            await ha.wait_running(self.home_assistant)
-            await self._join(ha)
+        # Beside the others: a Cassandra takes a while.
+        stores = asyncio.create_task(asyncio.to_thread(self._start_stores))
+        try:
+            await self._start_nodes()
+            async with self.session as ha:
+                await ha.wait_running(self.home_assistant)
+                await self._join(ha)
+        finally:
+            await stores
+        if self.stores is not None:
+            set_tiers(self.bridge_config, self.stores.tiers())
         self.bridge = Child(
             "the storage bridge",
             [BIN / "smart-beer-bridge", "run", "--config", self.bridge_config],
@@ -128,6 +131,19 @@ class Brewery:
         )
         self.bridge.start()
         await self.wait_bridge()
+
+    def _start_stores(self) -> None:
+        if self.stores is not None:
+            self.stores.start()
+
+    async def _start_nodes(self) -> None:
+        port = self.node_port
+        for vessels in self.plan:
+            self.simulations.append(self._simulate(vessels, port))
+            port += vessels.nodes
+        for simulation in self.simulations:
+            ready = await asyncio.to_thread(_first_line, simulation)
+            self.nodes += ready["nodes"]
 
     def _simulate(self, vessels: Vessels, port: int) -> Child:
         state = self.folder / "nodes" / vessels.name
@@ -174,6 +190,13 @@ class Brewery:
         if done.returncode != 0:
             raise ChildDiedError(f"smart-beer-bridge init failed:\n{done.stdout}{done.stderr}")
 
+    def kept_elsewhere(self) -> bool:
+        """Whether an earlier run in this folder kept its samples in other stores."""
+        if not self.bridge_config.exists():
+            return False
+        wanted = ["sqlite"] * 3 if self.stores is None else ["redis", "motor", "cassandra"]
+        return drivers(self.bridge_config) != wanted
+
     def bridge_status(self) -> dict[str, Any]:
         """What `smart-beer-bridge status --json` says."""
         done = subprocess.run(
@@ -218,8 +241,22 @@ class Brewery:
         for simulation in self.simulations:
             simulation.signal(signal.SIGUSR1)
 
+    def check(self) -> None:
+        """Raise ChildDiedError if something has ended; a store is started again instead."""
+        for child in (self.home_assistant, self.bridge, *self.simulations):
+            child.check()
+        if self.stores is not None:
+            for name in self.stores.revive():
+                self.say(f"{name} had ended and was started again.")
+
     def stop(self) -> None:
-        """Stop everything cleanly: first who reads, then who is read."""
+        """Stop everything cleanly."""
+        self.stop_brewing()
+        if self.stores is not None:
+            self.stores.stop()
+
+    def stop_brewing(self) -> None:
+        """Stop everything but the stores: first who reads, then who is read."""
         children = [
             child
             for child in (getattr(self, "bridge", None), getattr(self, "home_assistant", None))

@@ -6,23 +6,29 @@ import os
 import signal
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from edge_node.spool import read_file
-from storage_bridge.tiers.sqlite_keys import iter_keys
+from storage_bridge.config import load
+from storage_bridge.stored import all_series, open_store, pages, span_of
+from storage_bridge.tiers import embedded
 
-from . import browser
+from . import browser, past
 from .driving import Driven, MashTun, drive
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
+    from scripts.servers import Child as Server
+    from storage_bridge.model import Sample
+
     from .brewery import Brewery
     from .home_assistant import Session
 
 DRAIN_PATIENCE = 180
+_CONFLICTS: Final = 100_000
 
 type Key = tuple[str, int]
 
@@ -40,6 +46,7 @@ class Summary:
     latency_ms: dict[str, float]
     screenshots: list[str]
     driven: Driven
+    tiers: dict[str, int] | None = None  # samples in each, where the stores are servers
 
 
 def taken(brewery: Brewery) -> Iterator[Key]:
@@ -49,14 +56,50 @@ def taken(brewery: Brewery) -> Iterator[Key]:
             yield sample.series, sample.t
 
 
-def stored(brewery: Brewery) -> Iterator[Key]:
-    """`(series, t)` of every sample in the bridge's tiers."""
-    return iter_keys(brewery.folder / "bridge" / "data" / "store.db")
+async def stored(brewery: Brewery, *, durable: bool = False) -> Counter[Key]:
+    """`(series, t)` of every sample of a node in all of the bridge's tiers.
+
+    With `durable` in warm and cold alone: hot is a cache. More than once where a second content
+    came for it.
+    """
+    found: Counter[Key] = Counter()
+    config = load(brewery.bridge_config)
+    async with open_store(config) as tiers:
+        # A hot tier that has only the warm tier's rows is not read.
+        read = tiers._replace(hot=embedded(config.store_path).hot) if durable else tiers
+        for name in await all_series(tiers):
+            if name == past.SERIES:
+                continue
+            async for samples in pages(read, name, *await span_of(tiers, name)):
+                found.update((sample.series, sample.t) for sample in samples)
+        for conflict in await tiers.warm.conflicts(_CONFLICTS):
+            found[conflict.refused.series, conflict.refused.t] += 1
+    return found
+
+
+async def archived(brewery: Brewery) -> list[Sample]:
+    """Import the day that is 31 days old and archive it, beside the running bridge."""
+    config = load(brewery.bridge_config)
+    samples = await past.import_day(config)
+    await asyncio.to_thread(past.archive_now, config)
+    return samples
+
+
+async def count_tiers(brewery: Brewery, old: list[Sample]) -> dict[str, int]:
+    """Samples in each tier; cold counts for nothing unless it holds exactly `old` of its series."""
+    async with open_store(load(brewery.bridge_config)) as tiers:
+        hot, warm, cold = [await tier.count() for tier in (tiers.hot, tiers.warm, tiers.cold)]
+        whole = await past.is_archived(tiers, old)
+    return {"hot": hot, "warm": warm, "cold": cold if whole else 0}
 
 
 async def check(brewery: Brewery, seconds: float, *, chaos: bool) -> Summary:
     """Let a started brewery run, compare what was taken with what is stored, and stop it."""
     began = time.monotonic()
+    old: list[Sample] = []
+    if brewery.stores is not None:
+        brewery.say("importing a day that is 31 days old, and archiving it …")
+        old = await archived(brewery)
     if chaos:
         await _chaos(brewery)
     brewery.say("driving the mash tun from the dashboard …")
@@ -71,19 +114,20 @@ async def check(brewery: Brewery, seconds: float, *, chaos: bool) -> Summary:
     await asyncio.sleep(2)  # the tick under way
     expected = Counter(taken(brewery))
     deadline = time.monotonic() + DRAIN_PATIENCE
-    while time.monotonic() < deadline and not set(expected) <= set(stored(brewery)):
+    while time.monotonic() < deadline:
+        if set(expected) <= set(await stored(brewery, durable=True)):
+            break
         await asyncio.sleep(1)
     latency = brewery.bridge_status()["latency_ms"]
-    await asyncio.to_thread(brewery.stop)
-    return compare(
-        expected,
-        Counter(taken(brewery)),
-        Counter(stored(brewery)),
-        latency,
-        shots,
-        len(brewery.nodes),
-        driven,
-    )
+    await asyncio.to_thread(brewery.stop_brewing)
+    tiers = await count_tiers(brewery, old) if old else None
+    store, durable = await stored(brewery), await stored(brewery, durable=True)
+    took = Counter(taken(brewery))
+    summary = compare(expected, took, store, latency, shots, len(brewery.nodes), driven, tiers)
+    if lost := set(took) - set(durable):
+        brewery.say(f"{len(lost)} samples are in the hot tier only")
+        return replace(summary, ok=False, missing=max(summary.missing, len(lost)))
+    return summary
 
 
 async def _drive(brewery: Brewery) -> Driven:
@@ -100,8 +144,12 @@ def compare(
     shots: list[str],
     nodes: int,
     driven: Driven,
+    tiers: dict[str, int] | None = None,
 ) -> Summary:
-    """The verdict: ok if both sets are equal, without doubles, not empty, and it obeyed."""
+    """The verdict: ok if both sets are equal, without doubles, not empty, and it obeyed.
+
+    Where the tiers were counted, none may be empty either.
+    """
     missing = (set(expected) | set(took)) - set(store)
     invented = set(store) - set(took)
     duplicates = sum(took.values()) - len(took) + sum(store.values()) - len(store)
@@ -113,6 +161,7 @@ def compare(
             and len(took) > 0
             and len(shots) > 0
             and driven.ok
+            and (tiers is None or all(tiers.values()))
         ),
         nodes=nodes,
         samples_taken=sum(took.values()),
@@ -122,11 +171,15 @@ def compare(
         latency_ms={name: latency[name] for name in ("p50", "p95", "max")},
         screenshots=shots,
         driven=driven,
+        tiers=tiers,
     )
 
 
 async def _chaos(brewery: Brewery) -> None:
-    """Send SIGKILL to a node, Home Assistant and the bridge, each after the last has recovered."""
+    """Send SIGKILL to a node, Home Assistant, the bridge and each of the stores' servers.
+
+    Each after the last has recovered.
+    """
     await asyncio.sleep(10)
     victim = brewery.nodes[0]
     brewery.say(
@@ -151,6 +204,17 @@ async def _chaos(brewery: Brewery) -> None:
     await asyncio.sleep(5)
     brewery.bridge.start()
     await brewery.wait_bridge(120)
+    for name, server in {} if brewery.stores is None else brewery.stores.servers.items():
+        brewery.say(f"kill -9 {name} …")
+        await _kill(brewery, name, server)
+
+
+async def _kill(brewery: Brewery, name: str, server: Server) -> None:
+    await asyncio.to_thread(server.kill)
+    await asyncio.sleep(5)
+    await asyncio.to_thread(server.start)
+    before = await asyncio.to_thread(_written, brewery)
+    await _until(lambda: _served(brewery, before), f"{name} serves the bridge again", 120)
 
 
 async def _spools(ha: Session) -> dict[str, Any]:
@@ -164,6 +228,27 @@ async def _grown(brewery: Brewery, node_id: str, before: int) -> bool:
         return bool(node["connected"]) and node["last_seq"] > before + 5
 
 
+def _written(brewery: Brewery) -> dict[str, int]:
+    """Samples that the bridge has written into each tier that it feeds."""
+    sinks = brewery.bridge_status()["sinks"]
+    return {name: sink["written"] for name, sink in sinks.items() if not sink["problem"]}
+
+
+async def _served(brewery: Brewery, before: dict[str, int]) -> bool:
+    """Whether every tier has taken samples since, and the archived day can be charted."""
+    now = await asyncio.to_thread(_written, brewery)
+    if not all(name in now and now[name] > before.get(name, 0) for name in ("hot", "warm")):
+        return False
+    start = past.start_of(time.time_ns() // 1_000_000)
+    chart = {"series": [past.SERIES], "start": start, "end": start + past.DAY_MS, "points": 24}
+    try:
+        async with brewery.session as ha:
+            answer = await ha.websocket({"type": "smart_beer/history", **chart})
+    except OSError, RuntimeError:  # a bridge that still waits for a store is too slow for it
+        return False
+    return len(answer["series"][past.SERIES]) == chart["points"] and not answer["partial"]
+
+
 async def _until(holds: Callable[[], Awaitable[bool]], what: str, patience: float = 60) -> None:
     deadline = time.monotonic() + patience
     while not await holds():
@@ -175,6 +260,7 @@ async def _until(holds: Callable[[], Awaitable[bool]], what: str, patience: floa
 def print_summary(summary: Summary, folder: Path) -> None:
     """For a person, then for a program: the last line is JSON."""
     latency, driven = summary.latency_ms, summary.driven
+    tiers = {} if summary.tiers is None else {"tiers": summary.tiers}
     print(f"""
 nodes            {summary.nodes}
 samples taken    {summary.samples_taken}
@@ -188,4 +274,8 @@ tick to outbox   p50 {latency["p50"]} ms, p95 {latency["p95"]} ms, max {latency[
 screenshots      {", ".join(summary.screenshots)}
 logs             {folder / "logs"}
 """)
-    print(json.dumps(asdict(summary)))
+    for name, count in tiers.get("tiers", {}).items():
+        print(f"{name:<17}{count} samples")
+    print(
+        json.dumps({key: value for key, value in asdict(summary).items() if key != "tiers"} | tiers)
+    )

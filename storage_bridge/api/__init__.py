@@ -7,9 +7,10 @@ from typing import Final
 
 from aiohttp import web
 
+from storage_bridge.batches import NoSuchBatchError
 from storage_bridge.tiers.base import TierError
 
-from . import handlers
+from . import batches, handlers
 from .context import CONTEXT, Context, json_reply
 from .query import BadQueryError
 
@@ -36,6 +37,10 @@ def create_app(context: Context) -> web.Application:
             web.get("/v1/samples", handlers.samples),
             web.get("/v1/history", handlers.history),
             web.get("/v1/live", handlers.live),
+            web.get("/v1/batches", batches.listed),
+            web.get("/v1/batches/{id}", batches.one),
+            web.get("/v1/batches/{id}/export", batches.export),
+            web.post("/v1/batches/{id}/notes", batches.note),
             web.get("/v1/status", handlers.status),
             web.get("/healthz", handlers.healthz),
             web.get("/metrics", handlers.metrics),
@@ -59,8 +64,11 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _error(400, "bad_request", str(err))
     except TierError as err:
         return _error(503, "tier_unavailable", str(err))
-    except web.HTTPMethodNotAllowed:
-        return _error(405, "method_not_allowed", "Only GET is answered here", Allow="GET, HEAD")
+    except NoSuchBatchError as err:
+        return _error(404, "no_such_batch", str(err))
+    except web.HTTPMethodNotAllowed as err:
+        allowed = ", ".join(sorted(err.allowed_methods))
+        return _error(405, "method_not_allowed", f"Answered here: {allowed}", Allow=allowed)
     except web.HTTPNotFound:
         return _error(404, "not_found", "There is nothing at this path")
     except web.HTTPException as err:

@@ -105,6 +105,35 @@ class Batch(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class BatchSeries(Record):
+    """A series that carries a batch: times of its first sample with it, and of its last one.
+
+    `last` is None until samples without it have come.
+    """
+
+    kind: ClassVar[str] = "batch_series"
+    names: ClassVar[tuple[str, ...]] = ("batch_id", "series")
+    time: ClassVar[str] = "first"
+    about: ClassVar[str] = "series"
+
+    batch_id: str
+    series: str
+    kettle_id: str
+    first: int
+    last: int | None
+
+    @override
+    def merge(self, other: Self) -> Self:
+        lasts = [last for last in (self.last, other.last) if last is not None]
+        return replace(
+            self,
+            kettle_id=min(self.kettle_id, other.kettle_id),
+            first=min(self.first, other.first),
+            last=max(lasts, default=None),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Alarm(Record):
     """An alarm of a node from `since` on, the node's own time, until it was first seen gone."""
 
@@ -230,6 +259,7 @@ class Refused(Record):
 
 KINDS: Final[tuple[type[Record], ...]] = (
     Batch,
+    BatchSeries,
     Alarm,
     Acknowledgement,
     Note,

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from .cassandra_settings import CassandraSettings
 
 LOGGER = logging.getLogger(__name__)
+# The driver tells every attempt that failed with its whole trace, for as long as a node is away.
+# What matters of it is in the sentences that are raised, and those are told once.
+logging.getLogger("cassandra").setLevel(logging.CRITICAL)
 
 CONNECT_S: Final = 5.0
 RETURN_S: Final = 10.0  # a node that came back is noticed within about this time

@@ -13,7 +13,7 @@ local held = redis.call('HGET', KEYS[1], '')
 if held and held ~= ARGV[1] then return held end
 if not held then redis.call('HSET', KEYS[1], '', ARGV[1]) end
 local parts = {}
-for part in string.gmatch(ARGV[3], '([^\255]*)\255') do parts[#parts + 1] = part end
+for part in string.gmatch(ARGV[3], '([^\\255]*)\\255') do parts[#parts + 1] = part end
 local new = redis.call('HSET', KEYS[1], unpack(parts))
 redis.call('EXPIREAT', KEYS[1], ARGV[2])
 return new

@@ -22,9 +22,10 @@ def _compare(
     expected: list[Key] | None = None,
     shots: tuple[str, ...] = ("brewery.png",),
     driven: Driven = DRIVEN,
+    tiers: dict[str, int] | None = None,
 ) -> Summary:
-    before = took if expected is None else expected
-    return compare(Counter(before), Counter(took), Counter(store), LATENCY, list(shots), 2, driven)
+    before = Counter(took if expected is None else expected)
+    return compare(before, Counter(took), Counter(store), LATENCY, list(shots), 2, driven, tiers)
 
 
 def test_equal_sets_are_ok() -> None:
@@ -83,6 +84,21 @@ def test_nothing_taken_or_nothing_photographed_proves_nothing() -> None:
 def test_a_brewery_that_does_not_obey_is_not_ok(failed: dict[str, Any]) -> None:
     assert _compare(KEYS, KEYS).ok
     assert not _compare(KEYS, KEYS, driven=replace(DRIVEN, **failed)).ok
+
+
+@pytest.mark.parametrize("empty", ["hot", "warm", "cold"])
+def test_a_tier_that_was_counted_and_is_empty_is_not_ok(empty: str) -> None:
+    tiers = {"hot": 3, "warm": 3, "cold": 86_400}
+    assert _compare(KEYS, KEYS, tiers=tiers).ok
+    assert not _compare(KEYS, KEYS, tiers={**tiers, empty: 0}).ok
+
+
+def test_tiers_are_told_where_they_were_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    tiers = {"hot": 3, "warm": 3, "cold": 86_400}
+    print_summary(_compare(KEYS, KEYS, tiers=tiers), Path("folder"))
+    *text, last = capsys.readouterr().out.splitlines()
+    assert json.loads(last)["tiers"] == tiers
+    assert "cold             86400 samples" in text
 
 
 def test_the_last_line_is_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,8 +1,9 @@
 """Fixtures of the bridge's tests."""
 
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+import uuid
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 
 from storage_bridge.outbox import Outbox
 
-from .servers.cassandra import cassandra_address
-from .servers.mongo import mongo_url
-from .servers.redis import redis_cluster_url, redis_sentinel_url, redis_url
+from .servers import required
+from .servers.cassandra import Address, cassandra_address
+from .servers.mongo import drop, mongo_url
+from .servers.redis import PREFIX, redis_cluster_url, redis_sentinel_url, redis_url
 
 # Fixtures of the session: imported elsewhere, each module had its own.
 __all__ = ["cassandra_address", "mongo_url", "redis_cluster_url", "redis_sentinel_url", "redis_url"]
@@ -23,6 +25,20 @@ type OpenOutbox = Callable[..., Outbox]
 def pytest_configure() -> None:
     """Let a run that is told to end take its servers with it."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None]:
+    """See `required`."""
+    with required():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None]:
+    """See `required`."""
+    with required():
+        return (yield)
 
 
 @pytest.fixture
@@ -36,3 +52,33 @@ async def open_outbox(tmp_path: Path) -> AsyncIterator[OpenOutbox]:
             return outbox
 
         yield make
+
+
+@pytest.fixture
+def stores(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
+    """The stores that a test names, with keys and tables of its own."""
+    name = f"{PREFIX}{uuid.uuid4().hex[:16]}"
+    chosen: dict[str, Any] = {}
+    undo = ExitStack()
+    if "redis" in request.param:
+        url = request.getfixturevalue("redis_url")
+        chosen["hot"] = {"driver": "redis", "url": url, "prefix": name}
+    if "mongo" in request.param:
+        url = request.getfixturevalue("mongo_url")
+        undo.callback(drop, url, name)
+        chosen["warm"] = {"driver": "motor", "url": url, "database": name, "flush_s": 1}
+    if "cassandra" in request.param:
+        from .tiers.cassandra_help import plain_session  # noqa: PLC0415 - takes half a second
+
+        address: Address = request.getfixturevalue("cassandra_address")
+        session = undo.enter_context(plain_session(address))
+        undo.callback(session.execute, f"DROP KEYSPACE IF EXISTS {name}", timeout=60)
+        chosen["cold"] = {
+            "driver": "cassandra",
+            "hosts": list(address.hosts),
+            "port": address.port,
+            "keyspace": name,
+            "replication": {"SimpleStrategy": 1},
+        }
+    with undo:
+        yield chosen

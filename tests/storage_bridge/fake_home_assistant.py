@@ -1,7 +1,8 @@
 """The other end of the wire: a websocket server that speaks `smart_beer`'s part of Home Assistant.
 
 It stands for another process's protocol: log-in, register, samples with cursors and
-acknowledgements, spools. Its nodes hold samples and send what a cursor asks for. It can be nasty.
+acknowledgements, spools, series, alarms, states. Its nodes hold samples and send what a cursor
+asks for. It can be nasty.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
 
 from .events import event
+from .fake_states import FakeStates
 
 TOKEN = "a-token-of-the-test"
 PER_NODE = 4
@@ -65,6 +67,9 @@ class FakeHomeAssistant:
         self.registered: list[dict[str, Any]] = []
         self.cursors: list[dict[str, list[Any]]] = []
         self.acked: dict[tuple[str, str], int] = {}
+        self.kettles: dict[str, str] = {}
+        self.alarm_pages: list[dict[str, Any]] = []
+        self.states = FakeStates()
         self.logins = 0
         self.sent = 0
         self.most_in_flight = 0
@@ -139,7 +144,7 @@ class FakeHomeAssistant:
             return
         await socket.send_json({"type": "auth_ok", "ha_version": "2026.11.0"})
         stream: _Stream | None = None
-        pump: asyncio.Task[None] | None = None
+        pumps: list[asyncio.Task[None]] = []
         try:
             async for message in socket:
                 if message.type is not WSMsgType.TEXT:
@@ -157,18 +162,42 @@ class FakeHomeAssistant:
                     self.cursors.append(command["cursors"])
                     stream = _Stream(self, socket, command)
                     await _answer(socket, command, result=None)
-                    pump = asyncio.create_task(stream.run())
+                    pumps.append(asyncio.create_task(stream.run()))
                 elif kind == "smart_beer/samples/ack":
                     if stream is None or command["subscription"] != stream.subscription:
                         await _answer(socket, command, error=("not_found", "No such subscription"))
                         continue
                     stream.ack(command)
                     await _answer(socket, command, result=None)
+                elif kind == "smart_beer/series":
+                    rows = [{"series": s, "kettle_id": k} for s, k in self.kettles.items()]
+                    await _answer(socket, command, result={"series": rows})
+                elif kind == "smart_beer/alarms":
+                    await _answer(socket, command, result=None)
+                    pumps.append(asyncio.create_task(self._pump(socket, command, self.alarm_pages)))
+                elif kind == "subscribe_entities":
+                    await _answer(socket, command, result=None)
+                    events = self.states.subscribe(command)
+                    pumps.append(asyncio.create_task(self._pump(socket, command, events)))
+                elif kind == "history/history_during_period" and self.states.history:
+                    await _answer(socket, command, result=self.states.history_of(command))
                 else:
                     await _answer(socket, command, error=("unknown_command", "Unknown command."))
         finally:
-            if pump is not None:
+            for pump in pumps:
                 pump.cancel()
+
+    async def _pump(
+        self, socket: web.WebSocketResponse, command: dict[str, Any], events: list[dict[str, Any]]
+    ) -> None:
+        """Send what is in the list, and what is added to it."""
+        sent = 0
+        while True:
+            while sent < len(events):
+                payload = {"id": command["id"], "type": "event", "event": events[sent]}
+                await socket.send_json(payload)
+                sent += 1
+            await asyncio.sleep(0.01)
 
     def _spools(self) -> dict[str, Any]:
         return {

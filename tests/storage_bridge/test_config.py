@@ -84,10 +84,23 @@ colour: red
         (GOOD + "api: {bind: ''}\n", "address"),
         (GOOD + "tiers: {warm: {keep_days: 0}}\n", "from 1"),
         (GOOD + "[1, 2]: x\n", "not valid YAML"),
+        (GOOD + "mirror: sensor.x\n", "list"),
+        (GOOD + "mirror: [sensor.x, 7]\n", "name entities"),
+        (GOOD + "mirror: [sensor.x, sensor.x]\n", "each once"),
+        (GOOD + "mirror: [Sensor X]\n", "name entities"),
+        (GOOD + f"mirror: [{'s' * 249}.x]\n", "name entities"),
     ],
 )
 def test_nonsense_is_refused(tmp_path: Path, text: str, word: str) -> None:
     assert any(word in problem for problem in _load(tmp_path, text))
+
+
+def test_entities_to_be_mirrored_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "bridge.yaml"
+    path.write_text(GOOD)
+    assert load(path).mirror == ()
+    path.write_text(GOOD + "mirror: [sensor.tilt_red_gravity, switch.x]\n")
+    assert load(path).mirror == ("sensor.tilt_red_gravity", "switch.x")
 
 
 def test_a_file_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:

@@ -127,6 +127,32 @@ async def test_a_write_whose_outcome_is_unknown_is_written_again(open_outbox: Op
     assert sink.calls == 3
 
 
+async def test_a_tier_too_slow_for_a_backlog_gets_less_at_once_until_it_manages(
+    open_outbox: OpenOutbox,
+) -> None:
+    """The same write again would fail for ever: what it takes longer for than a write may take."""
+    outbox = open_outbox()
+    truth = await _fill(outbox, 6000, step=1000)
+    most = [700]
+    sizes: list[int] = []
+
+    def slow(samples: Sequence[Sample]) -> Exception | None:
+        sizes.append(len(samples))
+        return TimeoutError() if len(samples) > most[0] else None
+
+    sink = _Failing(slow)
+    async with _feeding(sink, outbox) as feeder:
+        await until(lambda: feeder.idle, "it holds everything")
+        assert feeder.problem is None
+        most[0] = 10_000
+        parsed, blob = batch(6001, 10_000)
+        await outbox.append(parsed, blob, live=False)
+        await until(lambda: feeder.idle, "it holds what came later")
+        truth |= keys(parsed)
+        assert max(sizes[-3:]) > 700, "it is given more again"
+    assert sorted((s.series, s.t) for s in sink.held) == sorted(truth)
+
+
 async def test_one_poison_record_is_found_and_put_aside_with_the_reason(
     open_outbox: OpenOutbox,
 ) -> None:

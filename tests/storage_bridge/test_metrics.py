@@ -13,6 +13,10 @@ STATUS: dict[str, Any] = {
         "rows": 2, "samples": 20, "bytes": 4096, "max_bytes": 9999, "full": False, "error": None,
         "counters": {"samples": 20}, "last_row": 7, "cursors": {"hot": 7, "warm": 5},
     },
+    "following": {
+        "batches": {"waiting": 1, "problem": None},
+        "alarms": {"problem": "no connection", "counts": {"records": 2}},
+    },
     "sinks": {
         "warm": {"last_success_age_s": None, "written": 1, "conflicts": 0, "rejected": 0,
                  "failures": 4},
@@ -36,6 +40,9 @@ def test_every_line_is_well_formed_and_each_family_typed_once() -> None:
         assert line in types or sample.fullmatch(line), line
     assert 'sink_rows_behind{sink="warm"} 2' in text
     assert "archive_hours_left 3" in text
+    assert "batch_changes_waiting 1" in text
+    assert 'following{part="alarms"} 0' in text
+    assert 'following_events_total{part="alarms",kind="records"} 2' in text
     assert 'tier_closed{tier="cold"} 1' in text
     assert 'node_samples{node="n\\"\\\\\\n"} 13' in text
     assert 'commit_latency_seconds_bucket{le="0.001"} 2' in text

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage_bridge.codec import ChunkHead, encode
+from storage_bridge.codec import Chunk, ChunkHead, encode
 from storage_bridge.model import HOUR_MS, MINUTE_MS, Last, Sample
 from storage_bridge.reader import Reader
 from storage_bridge.reader_buckets import of_samples, points_of, width_for
@@ -283,6 +283,40 @@ async def test_a_tier_that_does_not_answer_holds_up_nobody_for_ever(
     page = await reader.samples(SERIES, HOUR, HOUR + HOUR_MS)
     assert page.samples == rows
     assert page.partial == [{"tier": "cold", "error": "The cold tier did not answer within 1 s."}]
+
+
+class HangingCold(SqliteCold):
+    """Says what it has, and then gives none of it."""
+
+    asked = 0
+
+    @override
+    async def chunks(self, series: str, start: int, end: int) -> list[Chunk]:
+        self.asked += 1
+        await asyncio.sleep(3600)
+        return []
+
+
+async def test_a_tier_that_hangs_is_not_asked_again_for_every_hour(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "store.db")
+    cold = HangingCold(store)
+    tiers = embedded(tmp_path / "other.db")
+    await cold.open()
+    await tiers.open()
+    try:
+        for hour in range(30):
+            await cold.write_chunk(encode(probe_hour(HOUR + hour * HOUR_MS, step_ms=60_000)))
+        reader = Reader(tiers.hot, tiers.warm, cold, timeout_s=0.2)
+        end = HOUR + 30 * HOUR_MS
+        page = await reader.samples(SERIES, HOUR, end, 10_000)
+        assert (page.samples, page.cursor) == ([], None)
+        reply = await reader.history([SERIES, SERIES], HOUR, end, 3000)
+        for partial in (page.partial, reply["partial"]):
+            assert [missing["tier"] for missing in partial] == ["cold"]
+        assert cold.asked == 2, "once for each question"
+    finally:
+        await tiers.close()
+        await cold.close()
 
 
 async def test_a_damaged_hour_is_named_and_the_others_are_there(

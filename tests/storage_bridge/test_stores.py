@@ -3,10 +3,7 @@
 import asyncio
 import json
 import time
-import uuid
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, override
 
@@ -20,10 +17,6 @@ from storage_bridge.stored import stored_samples
 from .bridge_files import write_config
 from .events import EPOCH
 from .fake_home_assistant import FakeHomeAssistant, FakeNode
-from .servers.cassandra import Address
-from .servers.mongo import drop
-from .servers.redis import PREFIX
-from .tiers.cassandra_help import plain_session
 from .waiting import until
 
 SHIFT = time.time_ns() // 1_000_000 - 3_600_000 - EPOCH
@@ -38,34 +31,6 @@ class _Fresh(FakeNode):
         for row in found["samples"] if found else ():
             row[1] += SHIFT
         return found
-
-
-@pytest.fixture
-def stores(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
-    """The stores that a test names, with keys and tables of its own."""
-    name = f"{PREFIX}{uuid.uuid4().hex[:16]}"
-    chosen: dict[str, Any] = {}
-    undo = ExitStack()
-    if "redis" in request.param:
-        url = request.getfixturevalue("redis_url")
-        chosen["hot"] = {"driver": "redis", "url": url, "prefix": name}
-    if "mongo" in request.param:
-        url = request.getfixturevalue("mongo_url")
-        undo.callback(drop, url, name)
-        chosen["warm"] = {"driver": "motor", "url": url, "database": name, "flush_s": 1}
-    if "cassandra" in request.param:
-        address: Address = request.getfixturevalue("cassandra_address")
-        session = undo.enter_context(plain_session(address))
-        undo.callback(session.execute, f"DROP KEYSPACE IF EXISTS {name}", timeout=60)
-        chosen["cold"] = {
-            "driver": "cassandra",
-            "hosts": list(address.hosts),
-            "port": address.port,
-            "keyspace": name,
-            "replication": {"SimpleStrategy": 1},
-        }
-    with undo:
-        yield chosen
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from storage_bridge.records.model import (
     Acknowledgement,
     Alarm,
     Batch,
+    BatchSeries,
     DeadLetter,
     Event,
     Note,
@@ -28,6 +29,7 @@ BATCH = Batch("B001-LAGER", "mash-tun", 1000, None, "Märzen $1.0", "", 5)
 ALARM = Alarm("mash-a", "high_limit", 2000, "Too hot", None, "mash-tun", "B001-LAGER")
 ONE_OF_EACH: list[Record] = [
     BATCH,
+    BatchSeries("B001-LAGER", "mash-a/t", "mash-tun", 1000, None),
     ALARM,
     Acknowledgement("mash-a", "high_limit", 2000, 2500, "Ann", "on my way"),
     Note("n1", 3000, "mash-tun", "Ann", "Iodine test\nnegative", 3000, "B001-LAGER"),

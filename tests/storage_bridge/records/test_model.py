@@ -12,6 +12,7 @@ from storage_bridge.records.model import (
     KINDS,
     Alarm,
     Batch,
+    BatchSeries,
     DeadLetter,
     Event,
     Note,
@@ -26,6 +27,7 @@ MAYBE = st.none() | TIMES
 IDS = st.none() | st.sampled_from(["b1", "b2"])
 CONTENTS: list[st.SearchStrategy[Record]] = [
     st.builds(Batch, st.just("b"), st.just("k"), TIMES, MAYBE, TEXTS, TEXTS, TIMES),
+    st.builds(BatchSeries, st.just("b"), st.just("n/t"), st.sampled_from("kl"), TIMES, MAYBE),
     st.builds(Alarm, st.just("n"), st.just("a"), st.just(1), TEXTS, MAYBE, IDS, IDS),
     st.builds(Note, st.just("n"), TIMES, st.just("k"), st.just("by"), TEXTS, TIMES, IDS),
     st.builds(Event, st.just("switch.a"), st.just(1), TEXTS, IDS),

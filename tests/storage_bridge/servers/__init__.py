@@ -1,146 +1,29 @@
-"""Real servers of the stores, as child processes on loopback with folders and ports of their own.
+"""Real servers of the stores for tests, as `scripts.servers` starts them.
 
-`scripts/setup` fetches them. `SMART_BEER_TEST_REDIS`, `_MONGO` and `_CASSANDRA` (a URL; hosts)
-point the same tests at servers of the user's own.
+`SMART_BEER_TEST_REDIS`, `_MONGO` and `_CASSANDRA` (a URL; hosts) point the same tests at servers of
+the user's own.
 """
 
 import os
-import shutil
-import signal
-import socket
-import subprocess
-import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
-CACHE = Path(__file__).parents[3] / ".cache"
-START_S = 90.0  # a server that is not there after this long never will be
-STOP_S = 30.0
+from scripts.servers import Child, MissingServerError, answers, free_port
+
+__all__ = ["Child", "answers", "free_port", "required"]
+
 REQUIRE = "SMART_BEER_REQUIRE_SERVERS"
 
 
-def unavailable(store: str, why: str) -> NoReturn:
+@contextmanager
+def required() -> Iterator[None]:
     """Skip loudly what needs a server that cannot be had; fail where none may be skipped."""
-    text = f"NO {store.upper()} SERVER, ITS TESTS DO NOT RUN: {why}"
-    if os.environ.get(REQUIRE) or os.environ.get("CI"):
-        pytest.fail(text, pytrace=False)
-    pytest.skip(text)
-
-
-def program(name: str, folder: str) -> Path | None:
-    """A server's program: as fetched into `.cache/<folder>/bin`, else from the PATH."""
-    fetched = CACHE / folder / "bin" / name
-    if fetched.exists():
-        return fetched
-    found = shutil.which(name)
-    return None if found is None else Path(found)
-
-
-_given: set[int] = set()
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """A port nobody listens on, below those that outgoing connections get, given out once."""
-    for port in range(20_000 + os.getpid() % 100 * 100, 32_000):
-        if port in _given:
-            continue
-        with socket.socket() as probe:
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
-        _given.add(port)
-        return port
-    raise RuntimeError("no free port between 20000 and 32000")
-
-
-class Child:
-    """A server process in a group of its own; its output goes to `<folder>/output`.
-
-    `ready()` says whether it answers. `start` raises AssertionError with its output when it does
-    not come up; `stop` and `kill` return once it is gone, and `start` starts it again.
-    """
-
-    def __init__(
-        self,
-        command: Sequence[object],
-        folder: Path,
-        ready: Callable[[], bool],
-        **options: Any,
-    ) -> None:
-        self.folder = folder
-        self._command = [str(part) for part in command]
-        self._ready = ready
-        self._options = options
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    def start(self) -> None:
-        self.spawn()
-        self.wait_ready()
-
-    def spawn(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "output").open("ab") as output:
-            self._process = subprocess.Popen(
-                self._command,
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                **self._options,
-            )
-
-    def wait_ready(self) -> None:
-        assert self._process is not None
-        deadline = time.monotonic() + START_S
-        while not self._ready():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                output = (self.folder / "output").read_text(errors="replace")[-4000:]
-                raise AssertionError(f"{self._command[0]} did not come up:\n{output}")
-            time.sleep(0.05)
-
-    def stop(self) -> None:
-        """End it as an operator would; what does not end is killed."""
-        if self._process is None:
-            return
-        self._signal(signal.SIGTERM)
-        try:
-            self._process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self.kill()
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        if self._process is not None:
-            self._signal(signal.SIGKILL)
-            self._process.wait(STOP_S)
-
-    def pause(self) -> None:
-        """It hangs: connections stay open and nothing is answered."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """It goes on."""
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self.running and self._process is not None:
-            os.killpg(self._process.pid, number)
-
-
-def answers(host: str, port: int) -> bool:
-    """Whether something takes connections there."""
     try:
-        with socket.create_connection((host, port), timeout=1):
-            return True
-    except OSError:
-        return False
+        yield
+    except MissingServerError as missing:
+        text = f"NO {missing.store.upper()} SERVER, ITS TESTS DO NOT RUN: {missing.why}"
+        if os.environ.get(REQUIRE) or os.environ.get("CI"):
+            pytest.fail(text, pytrace=False)
+        pytest.skip(text)

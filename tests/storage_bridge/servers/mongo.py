@@ -1,86 +1,20 @@
-"""A MongoDB server for tests: the user's own, a mongod on the PATH, or secantusdb."""
+"""The MongoDB of a test session: the user's own, or one started here."""
 
 import os
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from pymongo import MongoClient
-from pymongo.errors import PyMongoError
 
-from . import CACHE, Child, free_port, unavailable
-from .certificates import make_certificates
+from scripts.servers import HOST
+from scripts.servers.mongo import MONGOD, MongoServer
 
-HOST: Final = "127.0.0.1"
+__all__ = ["HOST", "REAL", "MongoServer", "drop", "mongo_url"]
+
 OWN: Final = os.environ.get("SMART_BEER_TEST_MONGO")
-MONGOD: Final = shutil.which("mongod")
-SECANTUSDB: Final = CACHE / "secantusdb" / "bin" / "secantusd-py"
 # Some things only a real one can fail: those tests are not collected without one.
 REAL: Final = bool(OWN or MONGOD)
-_SET: Final = "brewery"
-
-
-class MongoServer(Child):
-    """A server of one member that keeps its data in its folder, also when it is killed."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self._options_of_client: dict[str, Any] = {}
-        data = folder / "data"
-        data.mkdir(parents=True)
-        if MONGOD is not None:
-            command: list[object] = [MONGOD, "--bind_ip", HOST, "--port", self.port]
-            command += ["--dbpath", data, "--replSet", _SET, "--nounixsocket"]
-        elif SECANTUSDB.exists():
-            command = [SECANTUSDB, "--host", HOST, "--port", self.port, "--storage-path", data]
-        else:
-            unavailable(
-                "MongoDB",
-                "there is neither a mongod on the PATH nor secantusdb; run scripts/setup",
-            )
-        super().__init__(command, folder, self.writable)
-
-    @property
-    def url(self) -> str:
-        return f"mongodb://{HOST}:{self.port}/"
-
-    def guard(self, folder: Path) -> Path:
-        """From the next start on ask for TLS and a password; the authority's certificate."""
-        made = make_certificates(folder / "certificates", HOST)
-        if MONGOD is None:
-            self._command += ["--auth", "--tls-cert-file", str(made.certificate)]
-            self._command += ["--tls-key-file", str(made.key)]
-        else:
-            both, key = folder / "both.pem", folder / "key"
-            both.write_bytes(made.certificate.read_bytes() + made.key.read_bytes())
-            self._command += ["--tlsMode", "requireTLS", "--tlsCertificateKeyFile", str(both)]
-            self._command += ["--tlsCAFile", str(made.authority)]
-            self._command += ["--tlsAllowConnectionsWithoutCertificates"]
-            key.write_text("brewery" * 10)  # by which the members of a set know one another
-            key.chmod(0o600)
-            self._command += ["--auth", "--keyFile", str(key)]
-        self._options_of_client = {"tls": True, "tlsCAFile": str(made.authority)}
-        return made.authority
-
-    def client(self) -> MongoClient[dict[str, Any]]:
-        """Of this server alone."""
-        return MongoClient(
-            HOST, self.port, directConnection=True, timeoutMS=5000, **self._options_of_client
-        )
-
-    def writable(self) -> bool:
-        """Whether it takes writes; a new mongod is made a set of one for that."""
-        try:
-            with self.client() as client:
-                hello = client.admin.command("hello")
-                if MONGOD is not None and "setName" not in hello:
-                    member = {"_id": 0, "host": f"{HOST}:{self.port}"}
-                    client.admin.command("replSetInitiate", {"_id": _SET, "members": [member]})
-                return bool(hello.get("isWritablePrimary"))
-        except PyMongoError:
-            return False
 
 
 def drop(url: str, database: str) -> None:

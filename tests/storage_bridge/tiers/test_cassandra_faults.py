@@ -28,6 +28,7 @@ from tests.storage_bridge.servers.certificates import make_certificates
 from .cassandra_help import plain_session, settings_of
 from .contract import A, samples
 
+pytestmark = pytest.mark.timeout(300)  # servers start and stop here
 PATIENCE_S = 110.0
 PASSWORD = "not-in-any-text-7"
 

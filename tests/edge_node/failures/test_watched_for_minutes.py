@@ -9,7 +9,7 @@ import pytest
 
 from tests.edge_node.failures.together import Together
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(960)]
 
 NAMES = {
     "welded": "a stuck relay opens the contactor within two minutes and stays latched",

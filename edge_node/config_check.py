@@ -31,6 +31,7 @@ def check(document: Document) -> None:
     channels = list(_mappings(data, "channels"))
     _unique(document, kettles, "kettle")
     _unique(document, channels, "channel")
+    _node_id(document, data)
     _groups(document, data, kettles)
     _known_kettles(document, kettles, channels)
     _claims(document, channels)
@@ -88,6 +89,13 @@ def _claims(document: Document, channels: list[tuple[KeyPath, dict[str, Any]]]) 
                 )
             else:
                 seen[claim] = (path, channel.get("id"))
+
+
+def _node_id(document: Document, data: dict[str, Any]) -> None:
+    """The series of mirrored entities of Home Assistant are called ha/<entity_id>."""
+    node = data.get("node")
+    if isinstance(node, dict) and node.get("id") == "ha":
+        document.report(("node", "id"), "must be another: ha stands for Home Assistant itself.")
 
 
 def _groups(

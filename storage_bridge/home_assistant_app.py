@@ -24,6 +24,7 @@ def configuration(options: Mapping[str, Any], data: Path, hostname: str) -> dict
             "warm": _mongo(options, data) | {"keep_days": options.get("warm_days", 30)},
             "cold": _cassandra(options, data),
         },
+        "mirror": list(options.get("mirror", [])),
     }
 
 

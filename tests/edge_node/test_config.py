@@ -196,6 +196,7 @@ extra: 1
         ("node: {id: a}\n? [x]\n: 1", "plain word"),
         ("node: &n {id: a, name: *n}", "nested too deeply"),
         ("node: {id: a}\nclock: 2026-99-99", "cannot be read"),
+        ("node: {id: ha}", "ha stands for Home Assistant"),
         ("node: {id: a}\nspool: {max_bytes: 1}", "from 1MiB to 1TiB"),
         ("node: {id: a}\nspool: {max_bytes: " + "9" * 300 + "}", "too large"),
         ("node: {id: a}\nchannels: [{id: b, driver: w1, device: x, unit: [1]}]", "is no unit"),

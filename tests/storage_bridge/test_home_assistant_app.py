@@ -18,6 +18,7 @@ APP = ROOT / "ha_config" / "app" / "smart_beer_bridge"
 OWN_STORES = {
     "hot_days": 2,
     "warm_days": 20,
+    "mirror": ["sensor.tilt_red_gravity"],
     "redis_url": "redis://10.0.0.2:6379/0",
     "redis_password": "r-secret",
     "mongo_url": "mongodb://10.0.0.2:27017/?replicaSet=rs&authSource=admin",
@@ -51,6 +52,7 @@ def test_stores_of_ones_own_are_used_with_their_secrets_in_private_files(tmp_pat
     assert config.tiers.hot is not None
     assert config.tiers.warm is not None
     assert config.tiers.cold is not None
+    assert config.mirror == ("sensor.tilt_red_gravity",)
     written = yaml.safe_load(path.read_text())["tiers"]["cold"]["replication"]
     assert written == {"brewery": 3}, "four hosts need no fourth copy"
     assert "secret" not in path.read_text()

@@ -1,0 +1,110 @@
+"""`smart-beer-bridge export` and `import`: samples into files, and back without loss."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from .batches import batch_samples
+from .cli_data import UsageError, add_range, range_of
+from .cli_progress import Progress
+from .config import load
+from .importer import import_file
+from .model import Sample
+from .samples_file import FORMATS, writer_of
+from .stored import all_series, open_store, pages
+from .tiers import Tiers
+
+
+def add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe `export`."""
+    parser = commands.add_parser("export", help="write stored samples to a file")
+    parser.add_argument("--batch", metavar="ID", help="all samples of this batch")
+    parser.add_argument(
+        "--series", action="append", metavar="NODE/CHANNEL", help="may be repeated; default: all"
+    )
+    parser.add_argument("--format", choices=list(FORMATS), default="csv")
+    parser.add_argument("--output", default="-", metavar="FILE", help="- is stdout")
+    add_range(parser)
+    parser.set_defaults(command=lambda options: asyncio.run(_export(options)))
+
+
+def add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe `import`."""
+    parser = commands.add_parser("import", help="store the samples of an exported file again")
+    parser.add_argument("file", type=Path, metavar="FILE", help="CSV or Parquet, as exported")
+    parser.set_defaults(command=lambda options: asyncio.run(_import(options)))
+
+
+async def _export(options: argparse.Namespace) -> int:
+    ranged = (options.series, options.start, options.end) != (None, None, None)
+    if options.batch is not None and ranged:
+        raise UsageError("--batch has its own series and range: leave --series, --start, --end out")
+    if options.format == "parquet" and options.output == "-" and sys.stdout.isatty():
+        raise UsageError("Parquet is nothing for a terminal: give --output FILE")
+    async with open_store(load(options.config)) as tiers:
+        with _output(options.output) as file, Progress("exported") as progress:
+            writer = writer_of(options.format, file)
+            count = 0
+            async for done, total, samples in _samples(tiers, options):
+                await asyncio.to_thread(writer.write, samples)
+                count += len(samples)
+                progress.show(done, total, count)
+            await asyncio.to_thread(writer.close)
+    return 0
+
+
+async def _samples(
+    tiers: Tiers, options: argparse.Namespace
+) -> AsyncIterator[tuple[int, int, list[Sample]]]:
+    """Pages, and how many series of how many are behind them."""
+    if options.batch is not None:
+        names: list[str] = []
+        async for samples in batch_samples(tiers, options.batch):
+            if samples and samples[0].series not in names[-1:]:
+                names.append(samples[0].series)
+            yield len(names), len(names), samples
+        return
+    start, end = range_of(options)
+    wanted = options.series or await all_series(tiers)
+    for done, name in enumerate(wanted, 1):
+        async for samples in pages(tiers, name, start, end):
+            yield done, len(wanted), samples
+
+
+async def _import(options: argparse.Namespace) -> int:
+    async with open_store(load(options.config), create=True) as tiers:
+        with Progress("imported") as progress:
+            result = await import_file(
+                tiers,
+                options.file,
+                lambda done, total, count: progress.show(
+                    100 * done // max(1, total), 100, count, "%"
+                ),
+            )
+    if result.conflicts:
+        print(
+            f"{result.conflicts} samples are stored with another content; that stayed, theirs is "
+            "among the conflicts",
+            file=sys.stderr,
+        )
+    return 1 if result.conflicts else 0
+
+
+@contextmanager
+def _output(name: str) -> Iterator[BinaryIO]:
+    if name == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    # A file with this name is a whole export, so it gets the name last.
+    part = Path(f"{name}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+        part.replace(name)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,56 @@
+"""What the bridge keeps besides samples: batches, alarms, and chosen entities."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from .alarm_log import AlarmLog
+from .batch_log import BatchLog
+from .ha_link import HomeAssistantLink
+from .kettles import Kettles
+from .mirror import Mirror
+from .reader import Reader
+
+if TYPE_CHECKING:
+    from .config import BridgeConfig
+    from .outbox import Outbox
+    from .supervise import Supervisor
+    from .tiers import Tiers
+
+
+class Following:
+    """Constructs the parts and names their tasks; `batches` is for the feeder of warm."""
+
+    def __init__(self, config: BridgeConfig, outbox: Outbox, tiers: Tiers) -> None:
+        home, records, kettles = config.home_assistant, tiers.warm.records, Kettles()
+        self.batches = BatchLog(config.batches_path, records, Reader(*tiers), kettles)
+        self._alarms = AlarmLog(records, kettles)
+        self._mirror = Mirror(config.mirror, outbox, tiers)
+        self._links = {
+            "alarms": HomeAssistantLink(
+                "alarms", self._alarms.follow, url=home.url, token=home.token
+            )
+        }
+        # Here a pair decides: only the bridge of the server that leads the site is to mirror.
+        if config.mirror:
+            self._links["mirror"] = HomeAssistantLink(
+                "entities", self._mirror.follow, url=home.url, token=home.token
+            )
+
+    def start(self, supervisor: Supervisor) -> None:
+        """Start the tasks."""
+        supervisor.start("batches", self.batches.run)
+        for name, link in self._links.items():
+            supervisor.start(name, link.run)
+
+    async def stop(self, supervisor: Supervisor) -> None:
+        """Take nothing more in from Home Assistant."""
+        await asyncio.gather(*(supervisor.stop(name) for name in self._links))
+
+    def status(self) -> dict[str, Any]:
+        """By part: `problem`, and what was done."""
+        counts = {"alarms": self._alarms.counts, "mirror": self._mirror.counts}
+        links = {
+            name: {"problem": link.problem, "counts": dict(counts[name])}
+            for name, link in self._links.items()
+        }
+        return {"batches": self.batches.status(), **links}

@@ -1,0 +1,210 @@
+"""A backup into empty stores, whatever they are.
+
+The whole file is proven first. Then hours go to the tier that their age belongs in, and what was
+written is read back and compared; the outbox, which says what need not be sent again, comes last.
+All writes are repeatable: what was cut short is run again, and only then may a bridge start.
+"""
+
+import asyncio
+import json
+import os
+import sqlite3
+import time
+from contextlib import closing
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+from .backup_file import BackupError, Contents, Frame, Kind, check, chunk_of, read_frames
+from .codec import CodecError, columns_of, generation, verified
+from .data_dir import write_private
+from .keeper import DAY_MS
+from .model import HOUR_MS, Last
+from .outbox_schema import SCHEMA_VERSION
+from .records.model import KINDS, Record
+from .side_by_side import side_by_side
+from .stored import all_series
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+
+    from .config import BridgeConfig
+    from .records.base import Records
+    from .tiers import Tiers
+
+RESTORING: Final = "restoring.json"
+_AT_ONCE: Final = 4
+
+type Progress = Callable[[int, int, int], None]
+
+
+def unfinished(data_dir: Path) -> str | None:
+    """The backup that is only partly restored here, None where nothing is."""
+    try:
+        return str(json.loads((data_dir / RESTORING).read_text("utf-8"))["backup"])
+    except FileNotFoundError:
+        return None
+
+
+class Restore:
+    """`run` puts the backup `source` into open, empty `tiers` and the data_dir.
+
+    Hours that warm need not keep any longer go to cold. `progress(done, all, samples)` is called
+    now and then, the first two in bytes, of which all are read twice.
+    """
+
+    def __init__(
+        self,
+        config: BridgeConfig,
+        tiers: Tiers,
+        source: Path,
+        *,
+        progress: Progress = lambda *_: None,
+    ) -> None:
+        self._source = source
+        self._tiers = tiers
+        self._outbox = config.outbox_path
+        self._batches = config.batches_path
+        self._marker = config.data_dir / RESTORING
+        self._archived_before = time.time_ns() // 1_000_000 - config.tiers.warm_days * DAY_MS
+        self._progress = progress
+        self._size = source.stat().st_size
+        self._samples = 0
+
+    async def run(self) -> Contents:
+        """Restore everything; raises BackupError, TierError, OSError."""
+        contents = check(self._source)
+        await self._begin(contents)
+        records = self._tiers.warm.records
+        await records.open()
+        try:
+            await self._each(lambda frame: self._write(frame, records), 0)
+            await self._each(lambda frame: self._compare(frame, records), self._size)
+        finally:
+            await records.close()
+        self._put_outbox()
+        self._marker.unlink()
+        return contents
+
+    async def _begin(self, contents: Contents) -> None:
+        """Refuse to mix; note what is being restored."""
+        if self._outbox.exists():
+            raise BackupError(
+                f"{self._outbox} exists: a bridge has run here; give the restored one a data_dir "
+                "and stores of its own"
+            )
+        if self._marker.exists():
+            begun = json.loads(self._marker.read_text("utf-8"))
+            if begun["sha256"] != contents.sha256:
+                raise BackupError(
+                    f"The restore of {begun['backup']} was cut short here: run that again, or "
+                    f"empty the stores and remove {self._marker}"
+                )
+            return
+        held = await all_series(self._tiers)
+        if held or await _has_records(self._tiers.warm.records):
+            what = f"samples of {held[0]!r}" if held else "records"
+            raise BackupError(
+                f"The configured stores are not empty, they hold {what}: nothing is overwritten; "
+                "name another file, database, keyspace or prefix in the configuration"
+            )
+        note = {"backup": str(self._source.absolute()), "sha256": contents.sha256}
+        write_private(self._marker, json.dumps(note))
+
+    async def _each(
+        self, work: Callable[[Frame], Coroutine[object, object, None]], done: int
+    ) -> None:
+        """Give every frame to `work`, some at once."""
+        frames = read_frames(self._source)
+
+        async def worker() -> None:
+            for frame in frames:
+                await work(frame)
+                self._progress(done + frame.end, 2 * self._size, self._samples)
+
+        await side_by_side(_AT_ONCE, worker)
+
+    async def _write(self, frame: Frame, records: Records) -> None:
+        if frame.kind is Kind.CHUNK:
+            chunk = chunk_of(frame)
+            if chunk.head.hour + HOUR_MS <= self._archived_before:
+                await self._tiers.cold.write_chunk(chunk)
+            else:
+                await self._tiers.warm.write(await asyncio.to_thread(verified, chunk))
+            self._samples += chunk.head.rows
+        elif frame.kind is Kind.RECORDS:
+            await records.put(_records_of(frame))
+        elif frame.kind is Kind.NEWEST:
+            newest = json.loads(frame.body)
+            await self._tiers.hot.write_last({name: Last(*row) for name, row in newest.items()})
+        elif frame.kind is Kind.BATCHES:
+            write_private(self._batches, frame.body.decode())
+
+    async def _compare(self, frame: Frame, records: Records) -> None:
+        if frame.kind is Kind.CHUNK:
+            head = chunk_of(frame).head
+            start, end = head.hour, head.hour + HOUR_MS
+            rows = {row.t: row for row in await self._tiers.warm.read(head.series, start, end)}
+            chunks = await self._tiers.cold.chunks(head.series, start, end)
+            try:
+                rows |= {row.t: row for row in chain.from_iterable(map(verified, chunks))}
+            except CodecError as err:
+                raise BackupError(f"What was restored cannot be read back: {err}") from err
+            if not rows or generation(columns_of([rows[t] for t in sorted(rows)])) != head.gen:
+                raise BackupError(
+                    f"The stores do not give back what was restored of {head.series!r} in the "
+                    f"hour {head.hour}; run the restore again"
+                )
+        elif frame.kind is Kind.RECORDS:
+            for record in _records_of(frame):
+                if await records.get(type(record), record.key) != record:
+                    raise BackupError(
+                        f"The stores do not give back the record {record.key} of {record.kind}; "
+                        "run the restore again"
+                    )
+
+    def _put_outbox(self) -> None:
+        part = self._outbox.with_name(f"{self._outbox.name}.part")
+        part.unlink(missing_ok=True)
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            for frame in read_frames(self._source):
+                if frame.kind is Kind.OUTBOX:
+                    file.write(frame.body)
+            file.flush()
+            os.fsync(file.fileno())
+            size = file.tell()
+        if size:
+            _check_outbox(part)
+            part.rename(self._outbox)
+        else:
+            part.unlink()
+
+
+def _check_outbox(path: Path) -> None:
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    with closing(sqlite3.connect(uri, uri=True)) as db:
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version != SCHEMA_VERSION:
+            raise BackupError(
+                f"The outbox in the backup has schema {version}, this version knows "
+                f"{SCHEMA_VERSION}: restore it with the version of the bridge that wrote it"
+            )
+        if (found := db.execute("PRAGMA quick_check").fetchone()[0]) != "ok":
+            raise BackupError(f"The outbox in the backup is damaged: {found}")
+
+
+def _records_of(frame: Frame) -> list[Record]:
+    kinds = {kind.kind: kind for kind in KINDS}
+    return [kinds[name].of(body) for name, body in json.loads(frame.body)]
+
+
+async def _has_records(records: Records) -> bool:
+    await records.open()
+    try:
+        for kind in KINDS:
+            if await records.find(kind, limit=1):
+                return True
+        return False
+    finally:
+        await records.close()

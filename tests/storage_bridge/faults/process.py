@@ -1,0 +1,128 @@
+"""The bridge, and movers beside it, as processes of their own."""
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any, Final, override
+
+import aiohttp
+
+from storage_bridge.config import load
+from storage_bridge.data_dir import RUNTIME
+from storage_bridge.outbox_offline import read_status
+from tests.storage_bridge.bridge_files import write_config
+
+ROOT: Final = Path(__file__).parents[3]
+START_S: Final = 60.0
+END_S: Final = 45.0
+
+
+class Process:
+    """A Python module with arguments; its output goes to `folder`/log."""
+
+    def __init__(self, folder: Path, *arguments: object) -> None:
+        self.folder = folder
+        self._arguments = [str(argument) for argument in arguments]
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    async def start(self) -> None:
+        """Start it, and return when it does its work."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "log").open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", *self._arguments, cwd=ROOT, stdout=log, stderr=log
+            )
+
+    async def kill(self) -> None:
+        """SIGKILL; harmless when it has ended."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+    async def terminate(self) -> None:
+        """End it as an operator does; it must end well."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(END_S):
+            code = await self._process.wait()
+        assert code == 0, self.log()
+
+    def log(self) -> str:
+        """What it said."""
+        path = self.folder / "log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+
+class BridgeProcess(Process):
+    """`storage_bridge run`, or another module that runs one."""
+
+    def __init__(self, folder: Path, url: str, *, quick: bool = True, **settings: object) -> None:
+        self.config = write_config(folder, url, **settings)
+        module = "tests.storage_bridge.faults.bridge_child" if quick else "storage_bridge"
+        super().__init__(folder, module, "run", "--config", self.config)
+        self._data = folder / "data"
+
+    @override
+    async def start(self) -> None:
+        (self._data / RUNTIME).unlink(missing_ok=True)
+        await super().start()
+        assert self._process is not None
+        async with asyncio.timeout(START_S):
+            while not (self._data / RUNTIME).exists():
+                assert self._process.returncode is None, self.log()
+                await asyncio.sleep(0.05)
+
+    async def get(self, path: str) -> tuple[int, Any]:
+        """Status and JSON of a GET of its API."""
+        there = json.loads((self._data / RUNTIME).read_text())
+        headers = {"Authorization": f"Bearer {there['secret']}"}
+        timeout = aiohttp.ClientTimeout(20)
+        async with (
+            aiohttp.ClientSession(there["url"], headers=headers, timeout=timeout) as http,
+            http.get(path) as response,
+        ):
+            return response.status, await response.json()
+
+    async def status(self) -> dict[str, Any]:
+        """What it says of itself."""
+        found: dict[str, Any] = (await self.get("/v1/status"))[1]
+        return found
+
+    async def alarmed(self) -> bool:
+        """Whether it tells a person that a tier takes nothing."""
+        return bool((await self.status())["alarms"])
+
+    async def filled(self, times: int) -> bool:
+        """Whether it has filled hot so often."""
+        return bool((await self.status())["tiers"]["hot"]["fills"] >= times)
+
+    async def delivered(self) -> bool:
+        """Whether warm has everything, and nothing is wrong or still to be filled."""
+        status = await self.status()
+        outbox, sinks, tiers = status["outbox"], status["sinks"], status["tiers"]
+        return bool(
+            outbox["cursors"]["warm"] == outbox["last_row"]
+            and not any(sink["problem"] for sink in sinks.values())
+            and not tiers["closed"]
+            and not tiers["hot"]["filling"]
+            and tiers["hot"]["problem"] is None
+        )
+
+    def resume(self, node_id: str) -> int:
+        """Up to which number its outbox has everything of a node, as its file says."""
+        ledger = read_status(load(self.config).outbox_path)["coverage"].get(node_id, [])
+        return max((spool["resume"] for spool in ledger if spool["newest"]), default=0)
+
+
+def mover_process(config: Path) -> Process:
+    """Archives without pause on the stores of that configuration."""
+    number = len(list(config.parent.glob("mover-*")))
+    module = "tests.storage_bridge.faults.mover_child"
+    return Process(config.parent / f"mover-{number}", module, config)

@@ -1,0 +1,18 @@
+"""Five rounds of kill -9; `scripts/bench store-kill` does a hundred."""
+
+from pathlib import Path
+
+import pytest
+
+from .kill_rounds import VICTIMS, kill_rounds
+from .stores import Stores
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+async def test_stores_and_bridge_are_killed_at_random_points(
+    stores: Stores, tmp_path: Path
+) -> None:
+    done = await kill_rounds(stores, tmp_path, 5, seed=6)
+    assert {round_.victim for round_ in done} == set(VICTIMS)
+    assert done[-1].acknowledged > 0

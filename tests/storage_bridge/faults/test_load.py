@@ -1,0 +1,109 @@
+"""Under load: flushed, stopped, stepped, replayed by two, spoilt, moved and read all at once."""
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import orjson
+import pytest
+
+from storage_bridge.model import HOUR_MS
+
+from .brewery import read_without_pause
+from .conftest import MakeBrewery
+from .nodes import Node, old_node
+from .stores import Stores
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+async def test_redis_is_flushed_under_load(stores: Stores, brewery: MakeBrewery) -> None:
+    made = await brewery(Node("n"))
+    bridge = await made.add_bridge()
+    load = made.load()
+    for fills in (1, 2):
+        await made.until(partial(bridge.filled, fills), "hot was filled")
+        await asyncio.sleep(1)
+        with stores.redis.client() as client:
+            client.flushall()
+    await made.until(lambda: bridge.filled(3), "hot was filled again")
+    load.cancel()
+    await made.check()
+
+
+async def test_a_bridge_is_stopped_in_the_middle_of_batches(brewery: MakeBrewery) -> None:
+    made = await brewery(Node("n"), batch=50)
+    bridge = await made.add_bridge(quick=False)
+    load = made.load(50)
+    for _ in range(2):
+        await asyncio.sleep(1)
+        await bridge.terminate()
+        await bridge.start()
+    load.cancel()
+    await made.check()
+
+
+async def test_the_clock_of_a_node_is_set_back_and_forth(brewery: MakeBrewery) -> None:
+    """By whole hours and a bit: a node gives no time of a series twice."""
+    node = Node("n", ago_ms=5 * HOUR_MS)
+    made = await brewery(node)
+    await made.add_bridge()
+    for step in (-2 * HOUR_MS - 7, HOUR_MS - 11, 4 * HOUR_MS, -90_013):
+        made.grow(150)
+        await made.taken()
+        node.step(step)
+    made.grow(150)
+    await made.check()
+    async with made.tiers() as tiers:
+        newest = await tiers.hot.newest()
+        assert {last.seq for last in newest.values()} == {node.last - 1, node.last}
+
+
+async def test_two_bridges_replay_the_same_hour_at_once(brewery: MakeBrewery) -> None:
+    made = await brewery(Node("n"), old_node(), batch=200)
+    made.ha.grow("n", 3000)
+    made.ha.grow("old", 300)
+    await asyncio.gather(made.add_bridge(), made.add_bridge())
+    await made.add_mover()
+    made.grow(100)
+    await made.check()
+    outboxes = [(await bridge.status())["outbox"]["counters"] for bridge in made.bridges]
+    assert [counters["samples"] for counters in outboxes] == [3500, 3500]
+
+
+async def test_poison_records_are_put_aside_and_the_rest_is_stored(brewery: MakeBrewery) -> None:
+    made = await brewery(Node("n"), batch=100)
+    bridge = await made.add_bridge()
+
+    def spoil(message: dict[str, Any]) -> list[bytes]:
+        event = message["event"]
+        for row in event["samples"][::40]:
+            key = (event["series"][row[2]], row[1])
+            made.spoiled.add(key)
+            row[3:5] = [["no number"], "ok"] if len(made.spoiled) % 2 else [1.0, "fine"]
+        return [orjson.dumps(message)]
+
+    made.ha.mangle = spoil
+    made.grow(1000)
+    await made.check()
+    status = await bridge.status()
+    assert len(made.spoiled) >= 25
+    assert status["outbox"]["counters"]["dead_letters"] == len(made.spoiled)
+
+
+async def test_readers_beside_two_movers_and_a_feeder_miss_nothing(brewery: MakeBrewery) -> None:
+    made = await brewery(Node("n"), old_node())
+    await made.add_bridge()
+    made.ha.grow("n", 200)
+    made.ha.grow("old", 600)
+    await made.settled()
+    floor, done = made.truth, asyncio.Event()
+    reading = asyncio.create_task(read_without_pause(made, floor, done))
+    await asyncio.gather(made.add_mover(), made.add_mover())
+    load = made.load(20, 0.2)
+    await asyncio.sleep(3)
+    load.cancel()
+    await made.settled()
+    done.set()
+    assert await reading > 10
+    await made.check()

@@ -1,0 +1,81 @@
+"""How fast a mover goes, what it tells, and when it waits for another one."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import override
+
+import pytest
+
+from storage_bridge.codec import Chunk
+from storage_bridge.model import HOUR_MS
+from storage_bridge.mover import Moved, Mover, PassResult
+from storage_bridge.tiers import embedded
+from storage_bridge.tiers.sqlite_cold import SqliteCold
+from tests.storage_bridge.generated import HOUR, SERIES
+from tests.storage_bridge.mover_driver import NOW, SETTLE, Brewery, history_rows
+
+
+@pytest.fixture
+async def brewery(tmp_path: Path) -> AsyncIterator[Brewery]:
+    path = tmp_path / "store.db"
+    tiers = embedded(path)
+    await tiers.open()
+    yield Brewery(tiers, path)
+    await tiers.close()
+
+
+class MarkedCold(SqliteCold):
+    """Knows how often it was written."""
+
+    writes = 0
+
+    @override
+    async def write_chunk(self, chunk: Chunk) -> None:
+        await super().write_chunk(chunk)
+        self.writes += 1
+
+    @override
+    async def mark(self, series: str, hour: int) -> bytes:
+        return bytes([self.writes])
+
+
+async def test_the_pace_is_kept_and_every_hour_is_told(brewery: Brewery) -> None:
+    await brewery.feed(history_rows())
+    told: list[Moved] = []
+
+    async def sleep(seconds: float) -> None:
+        brewery.clock += seconds
+
+    mover = Mover(
+        brewery.tiers.warm,
+        brewery.tiers.cold,
+        keep_ms=0,
+        hours_per_minute=6,
+        at_once=1,
+        clock=lambda: brewery.clock,
+        sleep=sleep,
+        progress=told.append,
+    )
+    await mover.run_pass(NOW)
+    assert brewery.clock == 30, "the first at once, three more each after ten seconds"
+    assert [(moved.done, moved.due) for moved in told] == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    await mover.run_pass(NOW)
+    assert mover.moved == told[-1]._replace(done=0, due=0), "nothing has settled"
+    brewery.clock += SETTLE
+    await mover.run_pass(NOW)
+    assert mover.moved == Moved(4, len(brewery.truth), 0, 0, 4, 4)
+    await brewery.check()
+
+
+async def test_what_another_mover_wrote_again_settles_once_more(brewery: Brewery) -> None:
+    """It had found the archive to have forgotten it, so it may forget it again."""
+    await brewery.feed(history_rows()[:60])
+    cold = MarkedCold(brewery.tiers.cold._store)  # type: ignore[attr-defined]
+    mover = Mover(brewery.tiers.warm, cold, keep_ms=0, settle_s=SETTLE, clock=lambda: brewery.clock)
+    await mover.run_pass(NOW)
+    (chunk,) = await cold.chunks(SERIES, HOUR, HOUR + HOUR_MS)
+    await cold.write_chunk(chunk)
+    brewery.clock += SETTLE + 1
+    assert await mover.run_pass(NOW) == PassResult(0, 0, 1, 0, (), more=False)
+    brewery.clock += SETTLE + 1
+    assert (await mover.run_pass(NOW)).deleted == 60

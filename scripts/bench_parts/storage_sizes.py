@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from tests.storage_bridge.faults.stores import Stores
 
-_LOG_HOURS: Final = 4
-_KETTLE_HOURS: Final = 1
+_ROW_HOURS: Final = (4, 1)  # of the log and of the kettle
+_COLD_HOURS: Final = (18, 8)  # in Cassandra, where a table of little is mostly its own files
 
 
 async def sizes(stores: Stores, now_ms: int) -> dict[str, dict[str, float]]:
@@ -35,7 +35,8 @@ async def sizes(stores: Stores, now_ms: int) -> dict[str, dict[str, float]]:
     `blob` is the encoded hours alone, `cassandra` what lies on its disk for them, both tables.
     """
     found = {}
-    for number, (what, rows) in enumerate(readings(_LOG_HOURS, _KETTLE_HOURS).items()):
+    archived = readings(*_COLD_HOURS)
+    for number, (what, rows) in enumerate(readings(*_ROW_HOURS).items()):
         name = f"size_{number}"
         # Of today, or Redis would let them go at once.
         shift = (now_ms // HOUR_MS - 12) * HOUR_MS - rows[0].t
@@ -43,7 +44,7 @@ async def sizes(stores: Stores, now_ms: int) -> dict[str, dict[str, float]]:
         found[what] = {
             "redis": await _in_redis(stores, name, moved),
             "mongo": await _in_mongo(stores, name, moved),
-            **await _in_cassandra(stores, name, moved),
+            **await _in_cassandra(stores, name, archived[what]),
         }
     await asyncio.to_thread(stores.kill, "cassandra")  # a start writes its log to the tables
     await asyncio.to_thread(stores.start, "cassandra")

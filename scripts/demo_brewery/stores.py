@@ -30,7 +30,7 @@ The samples are in three stores; look into them with
                (or any other client; started here: {mongo})
   Cassandra    cqlsh {host} {cassandra_port} -e \
 'SELECT series, hour, rows, low, high FROM smart_beer.head LIMIT 10'
-               (pipx run cqlsh, where there is none; hours come here after 30 days, or when over with
+               (pipx run cqlsh, where there is none; hours come here after 30 days, or with
                smart-beer-bridge archive --now --older-than 0 --config {config})
 Break one of them:  kill -9 {pids}    (it is started again, and nothing is lost)
 """

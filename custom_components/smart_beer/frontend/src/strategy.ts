@@ -66,7 +66,8 @@ const press = (entity: EntityEntry): Card => ({
   ...tile(entity),
   hide_state: true,
   color: entity.translation_key === "safe_stop" ? "red" : "amber",
-  tap_action: { action: "perform-action", perform_action: "button.press", target: { entity_id: entity.entity_id } },
+  tap_action: { action: "toggle" },
+  icon_tap_action: { action: "toggle" },
 });
 
 const only = (problems: EntityEntry[]): Card => ({

@@ -17,6 +17,7 @@ from .codec import Chunk, CodecError, encode, verified
 from .model import HOUR_MS, Sample, hour_of
 from .outbox_schema import BUSY_S
 from .records.model import KINDS
+from .records.pages import find_all
 from .stored import all_series, span_of
 
 if TYPE_CHECKING:
@@ -186,21 +187,16 @@ def _merged(rows: Iterable[Sample], chunks: Iterable[Chunk]) -> list[_Hour]:
 
 async def all_records(records: Records) -> AsyncIterator[list[Record]]:
     """Every record once, some at a time; `records` need not be open."""
+    some: list[Record] = []
     await records.open()
     try:
         for kind in KINDS:
-            start, limit = 0, _RECORDS
-            seen: set[str] = set()  # those of the time `start`
-            while True:
-                found: list[Record] = list(await records.find(kind, start=start, limit=limit))
-                fresh = [record for record in found if record.key not in seen]
-                if fresh:
-                    yield fresh
-                if len(found) < limit:
-                    break
-                if found[-1].at == start:
-                    limit *= 2  # more of one time than fit in an answer
-                start = found[-1].at
-                seen = {record.key for record in found if record.at == start}
+            async for record in find_all(records, kind, page=_RECORDS):
+                some.append(record)
+                if len(some) == _RECORDS:
+                    yield some
+                    some = []
+        if some:
+            yield some
     finally:
         await records.close()

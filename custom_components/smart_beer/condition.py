@@ -23,7 +23,6 @@ from homeassistant.helpers.condition import (
 from .brewery_watch import async_brewery
 from .const import DOMAIN
 from .kettle_devices import chosen_kettle_id, latches_of
-from .lease_messages import OVERRIDE
 
 if TYPE_CHECKING:
     from homeassistant.core import HomeAssistant
@@ -105,12 +104,8 @@ class IsLeaderCondition(KettleCondition):
     def _answer(self, data: SmartBeerData | None) -> bool:
         if data is None or self._devices:
             return super()._answer(data) or False
-        led = (
-            kettle.data.leading
-            for _, kettle in sorted(data.kettles.items())
-            if kettle.data.leader not in {None, OVERRIDE}
-        )
-        return next(led, False)
+        kettle = data.led_first
+        return kettle is not None and kettle.data.leading
 
     @override
     def _holds(self, kettle: KettleCoordinator) -> bool:

@@ -22,6 +22,7 @@ from .exceptions import (
     StreamUnsupportedError,
 )
 from .feed import SampleFeed
+from .lease_messages import OVERRIDE
 from .node_checks import NodeChecks, OtherNodeError
 from .node_clock import ClockSteps, async_tell_time
 from .node_commands import NodeCommands
@@ -58,6 +59,12 @@ class SmartBeerData:
     cache: NodeCache
     nodes: dict[str, NodeCoordinator] = field(default_factory=dict)
     kettles: dict[str, KettleCoordinator] = field(default_factory=dict)
+
+    @property
+    def led_first(self) -> KettleCoordinator | None:
+        """The first kettle, by id, that a server leads; its leader is the brewery's."""
+        kettles = (kettle for _, kettle in sorted(self.kettles.items()))
+        return next((one for one in kettles if one.data.leader not in {None, OVERRIDE}), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,6 @@ from .helpers import (
     signal_changed,
 )
 from .kettle import KettleCoordinator
-from .lease_messages import OVERRIDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -149,10 +148,7 @@ class SiteLeader(BinarySensorEntity):
 
     @property
     def _kettle(self) -> KettleCoordinator | None:
-        """The first kettle that has a leader."""
-        kettles = sorted(self._entry.runtime_data.kettles.items())
-        nobody = (None, OVERRIDE)
-        return next((kettle for _, kettle in kettles if kettle.data.leader not in nobody), None)
+        return self._entry.runtime_data.led_first
 
     @property
     @override

@@ -1,6 +1,6 @@
 """The integration set up with real nodes, what they say, and what the brewer would do."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from homeassistant.config_entries import ConfigEntryState
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -39,10 +39,10 @@ async def set_up(hass: HomeAssistant, simulation: Simulation) -> MockConfigEntry
 
 
 def client_of(
-    session: aiohttp.ClientSession, simulation: Simulation, index: int = 0
+    session: aiohttp.ClientSession, simulation: Simulation, index: int = 0, **changes: Any
 ) -> SmartBeerClient:
-    """A client of a node as of another machine."""
-    data = {**simulation.subentries()[index]["data"]}
+    """A client of a node as of another machine; `changes`: another token, another port."""
+    data = {**simulation.subentries()[index]["data"], **changes}
     data.pop("node_id")
     return SmartBeerClient(session, **data)
 

@@ -6,11 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
-from homeassistant.config_entries import ConfigEntryState
-from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.smart_beer.client import SmartBeerClient, pair, probe_identity
-from custom_components.smart_beer.const import DOMAIN, HUB_ID
+from custom_components.smart_beer.client import pair, probe_identity
 from custom_components.smart_beer.exceptions import (
     FingerprintMismatchError,
     NodeAuthError,
@@ -19,44 +16,17 @@ from custom_components.smart_beer.exceptions import (
     PairingRefusedError,
 )
 from custom_components.smart_beer.pairing import PairingLine
+from tests.contract.brewery import client_of, set_up
 from tests.smart_beer.brewery import eventually, kettle_state, node_of, node_state, value_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable
 
     from homeassistant.core import HomeAssistant
 
     from tests.contract.conftest import Simulation
 
     type Simulate = Callable[..., Awaitable[Simulation]]
-
-
-@pytest.fixture
-async def session(socket_enabled: None) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-async def set_up(hass: HomeAssistant, simulation: Simulation) -> MockConfigEntry:
-    entry = MockConfigEntry(
-        domain=DOMAIN,
-        title="Brewery",
-        unique_id=HUB_ID,
-        data={"client_id": "c" * 32},
-        subentries_data=simulation.subentries(),
-    )
-    entry.add_to_hass(hass)
-    assert await hass.config_entries.async_setup(entry.entry_id)
-    assert entry.state is ConfigEntryState.LOADED
-    return entry
-
-
-def client_of(
-    session: aiohttp.ClientSession, simulation: Simulation, **changes: Any
-) -> SmartBeerClient:
-    data = {**simulation.subentries()[0]["data"], **changes}
-    data.pop("node_id")
-    return SmartBeerClient(session, **data)
 
 
 def seen(hass: HomeAssistant, key: str = "temperature") -> float | None:

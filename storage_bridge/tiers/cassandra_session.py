@@ -23,6 +23,8 @@ CLOSE_S: Final = 30.0
 # The driver finds nodes again by the addresses it knew; containers may return with others.
 RENEW_S: Final = 60.0
 _MARGIN_S: Final = 5.0
+# A node that has not heard of a table yet, or anymore: no fault of what it was given.
+_UNHEARD: Final = "does not exist"
 
 
 class CassandraSession:
@@ -64,9 +66,9 @@ class CassandraSession:
                 raise TierUnavailableError(f"{self._name} is not connected.")
             try:
                 found = await self._send(link, statements)
-            except cassandra.InvalidRequest as err:
-                raise TierRejectedError(f"{self._name} refused a statement: {err}.") from err
             except Exception as err:
+                if isinstance(err, cassandra.InvalidRequest) and _UNHEARD not in str(err):
+                    raise TierRejectedError(f"{self._name} refused a statement: {err}.") from err
                 self._failed(link)
                 raise TierUnavailableError(self._sentence(err)) from err
             self._failing_since = None

@@ -165,6 +165,20 @@ async def test_bridges_that_start_at_once_make_one_schema(
     assert [row[0] for row in journal] == list(range(1, len(MIGRATIONS) + 1))
 
 
+async def test_a_table_that_a_node_does_not_know_is_no_fault_of_the_chunk(
+    fresh: Callable[..., CassandraSettings], session: Session
+) -> None:
+    settings = fresh()
+    cold = CassandraCold(settings)
+    await cold.open()
+    try:
+        session.execute(f"DROP TABLE {settings.keyspace}.chunk", timeout=60)
+        with pytest.raises(TierUnavailableError, match="table chunk does not exist"):
+            await cold.write_chunk(encode(samples(HOUR, 5)))
+    finally:
+        await cold.close()
+
+
 async def test_an_archive_of_a_newer_bridge_is_left_alone(
     fresh: Callable[..., CassandraSettings], session: Session
 ) -> None:

@@ -14,7 +14,7 @@ from tests.storage_bridge.servers.cassandra import DATA_CENTER, CassandraCluster
 from .cassandra_help import plain_session, settings_of
 from .contract import A
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 PATIENCE_S = 180.0
 
 
@@ -79,6 +79,8 @@ async def test_one_of_three_dies_under_load_and_nothing_acknowledged_is_lost(
 
         loading = asyncio.create_task(load_all(chunks[:600]))
         while len(written) < 150:
+            if loading.done():
+                await loading  # says what it died of
             await asyncio.sleep(0.01)
         await asyncio.to_thread(cluster.nodes[1].kill)
         await loading

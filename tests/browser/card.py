@@ -64,7 +64,7 @@ class Screen:
             path,
         )
 
-    async def subscribed(self, count: int, patience: float = 20) -> None:
+    async def subscribed(self, count: int, patience: float = 60) -> None:
         """Wait until so many live subscriptions are open on this page."""
         deadline = time.monotonic() + patience
         while self.subscriptions.count != count:
@@ -100,7 +100,7 @@ class Card:
         """What `script`, a function of the element, says."""
         return await self.element.evaluate(script, argument)
 
-    async def until(self, script: str, argument: Any = None, patience: float = 40) -> None:
+    async def until(self, script: str, argument: Any = None, patience: float = 90) -> None:
         """Wait until `script`, a function of the element, says something true.
 
         The element is looked up each time: the frontend may have made another.

@@ -1,8 +1,6 @@
 """One brewery and one Chromium for all tests of this folder."""
 
 import json
-import socket
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +9,7 @@ import pytest_asyncio
 
 from scripts.demo_brewery.brewery import ROOT, Brewery, Vessels
 from scripts.demo_brewery.browser import chromium, page
+from tests.ports import consecutive_ports
 
 from .card import LiveSubscriptions, Screen
 
@@ -58,27 +57,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if HERE in item.path.parents and item.path.name != "test_frontend_build.py":
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
             item.add_marker(pytest.mark.browser)
-
-
-def free_ports(count: int) -> int:
-    """The first of `count` consecutive ports of 127.0.0.1 that are free now."""
-    while True:
-        with ExitStack() as stack:
-            probe = stack.enter_context(socket.socket())
-            probe.bind(("127.0.0.1", 0))
-            first: int = probe.getsockname()[1]
-            try:
-                for port in range(first + 1, first + count):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return first
+            # The first one starts Home Assistant, nodes and bridge. A test's own limit goes first.
+            item.add_marker(pytest.mark.timeout(400))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def brewery(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Brewery]:
     """Real nodes, Home Assistant and bridge, with the dashboards of the demo and ours."""
-    first = free_ports(4)
+    first = consecutive_ports(4)
     folder = tmp_path_factory.mktemp("brewery")
     async with Brewery(folder=folder, port=first + 3, node_port=first, plan=PLAN) as running:
         async with running.session as ha:

@@ -16,8 +16,8 @@ import pytest
 
 from scripts.demo_brewery.brewery import Brewery, Vessels
 from scripts.demo_brewery.check import stored, taken
+from tests.ports import consecutive_ports
 
-from .conftest import free_ports
 from .link import Link
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ async def _until_connected(brewery: Brewery, connected: bool) -> None:
 async def test_what_was_taken_while_the_network_was_away_arrives_once_and_in_order(
     tmp_path: Path,
 ) -> None:
-    port = free_ports(2)
+    port = consecutive_ports(2)
     brewery = DistantBrewery(folder=tmp_path, node_port=port, port=port + 1, plan=PLAN)
     async with brewery:
         await _until_connected(brewery, connected=True)

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     type Simulate = Callable[..., Awaitable[Simulation]]
 
 # A node that starts grants nothing for ten seconds.
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.real_time, pytest.mark.timeout(400)]
 
 
 async def no_holder(client: SmartBeerClient) -> float:

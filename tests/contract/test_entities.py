@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     type Simulate = Callable[..., Awaitable[Simulation]]
 
 # A node that starts grants nothing for ten seconds, and water takes its time.
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.real_time, pytest.mark.timeout(400)]
 
 CLIMATE = f"controller/{FIRST}/{KETTLE}"
 MODE = f"{CLIMATE}/mode"

@@ -98,6 +98,8 @@ async def test_pairing_and_its_refusals(session: aiohttp.ClientSession, simulate
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
+@pytest.mark.timeout(300)
 async def test_three_nodes_give_one_temperature_and_a_bad_probe_is_named(
     hass: HomeAssistant, simulate: Simulate
 ) -> None:
@@ -126,6 +128,8 @@ async def test_three_nodes_give_one_temperature_and_a_bad_probe_is_named(
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
+@pytest.mark.timeout(300)
 async def test_a_killed_node_comes_back_with_nothing_missing_in_the_live_minute(
     hass: HomeAssistant, simulate: Simulate
 ) -> None:

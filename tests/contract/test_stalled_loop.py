@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     type Simulate = Callable[..., Awaitable[Simulation]]
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.real_time, pytest.mark.timeout(400)]
 
 STALL_S = 14.0
 PROMISE_S = 10.6  # TTL with the worst clock, and a tick

@@ -17,6 +17,8 @@ from edge_node.sampler import Tick
 from edge_node.simulation.kettle import HEAT_CAPACITY, Kettle, KettleParameters, Probe
 from tests.edge_node.actuation_bench import STEP_MS, Bench
 
+pytestmark = pytest.mark.timeout(300)  # hours of a kettle, calculated
+
 TWO = """\
 node: {id: n, data_dir: data}
 kettles:

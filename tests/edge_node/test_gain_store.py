@@ -1,8 +1,6 @@
 """Gains that an autotune found and a person applied: kept, and no longer than they hold."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
@@ -15,26 +13,6 @@ from tests.edge_node.actuation_bench import TEXT, Bench
 FOUND = AutotuneResult(
     ku=40.0, pu_s=80.0, kp=18.0, ti_s=176.0, td_s=12.7, rule="r", confidence=0.9, cycles=3
 )
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
-    made: list[Bench] = []
-
-    def build(*arguments: Any) -> Bench:
-        made.append(Bench(tmp_path, *arguments))
-        return made[-1]
-
-    yield build
-    for bench in made:
-        bench.close()
-
-
-@pytest.fixture
-def bench(make: Callable[..., Bench]) -> Bench:
-    bench = make()
-    bench.lead()
-    return bench
 
 
 def test_applied_gains_outlive_a_restart_until_the_configuration_says_otherwise(

@@ -139,6 +139,7 @@ inputs: {pairing: {driver: simulated, file: button}}
 """
 
 
+@pytest.mark.timeout(300)
 def test_a_client_pairs_with_a_running_node_whose_button_was_held(tmp_path: Path) -> None:
     config, button, shown = (
         tmp_path / name for name in ("edge.yaml", "button", "data/pairing.txt")

@@ -7,8 +7,8 @@ import yaml
 
 from scripts.demo_brewery.brewery import Brewery
 from scripts.demo_brewery.stores import PORTS, Stores, drivers, set_tiers
-from scripts.servers import free_port
 from storage_bridge.config import load
+from tests.ports import consecutive_ports
 from tests.storage_bridge.servers import required
 
 EMBEDDED = {role: {"driver": "sqlite"} for role in ("hot", "warm", "cold")}
@@ -31,13 +31,6 @@ def config(tmp_path: Path) -> Path:
 def stores(tmp_path: Path) -> Stores:
     with required():
         return Stores(tmp_path / "stores", 9311)
-
-
-def consecutive_ports() -> int:
-    while True:
-        ports = [free_port() for _ in range(PORTS)]
-        if ports[-1] - ports[0] == PORTS - 1:
-            return ports[0]
 
 
 def test_the_bridge_is_told_of_them_and_of_nothing_else(config: Path, stores: Stores) -> None:
@@ -68,7 +61,7 @@ def test_what_an_earlier_run_kept_elsewhere_is_noticed(
 
 @pytest.mark.slow
 def test_they_start_again_where_they_were(tmp_path: Path) -> None:
-    port = consecutive_ports()
+    port = consecutive_ports(PORTS)
     with required():
         stores = Stores(tmp_path / "stores", port)
     stores.start()

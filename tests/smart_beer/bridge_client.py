@@ -1,9 +1,10 @@
 """A storage bridge as Home Assistant meets one, over a real websocket."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import ClientWebSocketResponse
@@ -60,10 +61,14 @@ class BridgeClient:
 
     async def all_events(self) -> list[dict[str, Any]]:
         """Everything that comes until it is quiet, nothing of it acknowledged."""
-        with suppress(TimeoutError):
-            while True:
+        while True:
+            began = time.monotonic()
+            try:
                 async with asyncio.timeout(QUIET):
                     await self._receive()
+            except TimeoutError:
+                if time.monotonic() - began < 2 * QUIET:  # no silence where the machine stood still
+                    break
         events = list(self.events)
         self.events.clear()
         return events

@@ -1,17 +1,27 @@
 """What every test of the integration needs."""
 
-from typing import TYPE_CHECKING
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
 from unittest.mock import PropertyMock, patch
 
 import pytest
+from homeassistant.setup import async_setup_component
 
 from custom_components.smart_beer import coordinator as module
-from custom_components.smart_beer import leaderships
+from custom_components.smart_beer import leaderships, websocket_api
+from custom_components.smart_beer.bridge import async_create_bridge_token
+from custom_components.smart_beer.spool_reader import SpoolReader
+from custom_components.smart_beer.websocket_bridge import HUB
+from tests.smart_beer.bridge_client import BridgeClient
 from tests.smart_beer.edge_stub import EdgeStub, running_stub
 from tests.smart_beer.output_stub import OutputStub, running_outputs
+from tests.smart_beer.spool import FakeNode, MakeNode, Spool, serving
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from homeassistant.core import HomeAssistant
+    from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 SERVER_ID = "server-a"
 
@@ -68,3 +78,34 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "REFRESH_CLOCKLESS_S", 0.2)
     monkeypatch.setattr(module, "WAKE_FLOOR_S", 0.05)
     monkeypatch.setattr(module, "FIRST_WAIT_S", 0.1)
+
+
+@pytest.fixture(name="make_node")
+async def make_node_fixture(socket_enabled: None) -> AsyncIterator[MakeNode]:
+    """Makes nodes whose spools are really served, until the test ends."""
+    async with AsyncExitStack() as stack:
+
+        async def make_node(node_id: str = "mash-a", ticks: int = 0) -> FakeNode:
+            spool = Spool(node_id)
+            spool.tick(ticks)
+            return FakeNode(spool, await stack.enter_async_context(serving(spool)))
+
+        yield make_node
+
+
+@pytest.fixture(name="connect")
+async def connect_fixture(
+    hass: HomeAssistant, hass_ws_client: WebSocketGenerator, socket_enabled: None
+) -> Callable[[], Any]:
+    """Connects bridges, each as the bridge's own user."""
+
+    async def connect() -> BridgeClient:
+        if HUB not in hass.data:
+            assert await async_setup_component(hass, "websocket_api", {})
+            await websocket_api.async_setup(hass)
+            hass.data[HUB].reader = SpoolReader(node_interval=0, interval=0)
+            connect.token = await async_create_bridge_token(hass)  # type: ignore[attr-defined]
+        token: str = connect.token  # type: ignore[attr-defined]
+        return BridgeClient(await hass_ws_client(hass, token))
+
+    return connect

@@ -4,12 +4,17 @@ import asyncio
 import tempfile
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientSession, web
 from homeassistant.config_entries import ConfigEntryState
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
 
 from custom_components.smart_beer.client import SmartBeerClient
 from custom_components.smart_beer.const import DOMAIN, HUB_ID
@@ -18,7 +23,7 @@ from custom_components.smart_beer.models import NodeInfo, SamplesPage
 from tests.smart_beer.node_server import make_certificate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from homeassistant.core import HomeAssistant
 
@@ -180,3 +185,12 @@ def load_brewery(hass: HomeAssistant, *nodes: FakeNode) -> FakeBrewery:
     entry.mock_state(hass, ConfigEntryState.LOADED)
     entry.runtime_data = brewery
     return brewery
+
+
+type MakeNode = Callable[..., Awaitable[FakeNode]]
+
+
+async def look(hass: HomeAssistant) -> None:
+    """Let the subscriptions look which nodes there are."""
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=3))
+    await hass.async_block_till_done()

@@ -19,6 +19,7 @@ from custom_components.smart_beer.exceptions import (
     StreamUnsupportedError,
     UnsupportedApiError,
 )
+from tests.smart_beer.brewery import eventually
 from tests.smart_beer.edge_stub import TOKEN, EdgeStub, own_session
 
 if TYPE_CHECKING:
@@ -66,8 +67,7 @@ async def test_samples_are_paged_by_cursor(client: SmartBeerClient, stub: EdgeSt
 
 async def test_a_poll_waits_for_a_sample(client: SmartBeerClient, stub: EdgeStub) -> None:
     poll = asyncio.create_task(client.samples(after=0, wait=20))
-    while not stub.paths("/v1/samples"):
-        await asyncio.sleep(0.01)
+    await eventually(lambda: stub.paths("/v1/samples"), "the poll has come")
     stub.sample(65.0)
     assert len((await poll).samples) == 1
 

@@ -1,6 +1,5 @@
 """One node followed: what it says arrives, and whatever happens to it is shown and survived."""
 
-import asyncio
 import logging
 import time
 from dataclasses import replace
@@ -265,8 +264,7 @@ async def test_an_announcement_cuts_the_wait_short(
     monkeypatch.setattr(module, "LONGEST_WAIT_S", 600.0)
     stub.answers["/v1/node"] = stub.refuse(503, "failing")
     entry = await set_up(hass, stub)
-    await eventually(lambda: stub.paths("/v1/node"))
-    await asyncio.sleep(0.2)
+    await eventually(lambda: not node_of(entry).last_update_success, "it waits to try again")
     stub.answers.clear()
     node_of(entry).async_wake()
     await connected(entry)

@@ -10,6 +10,8 @@ import pytest
 from edge_node.api.limits import Limits
 from tests.edge_node.api.conftest import Serve, Served, raw_tls, until
 
+pytestmark = pytest.mark.real_time  # a client is cut after tenths of a second
+
 RATES = {"default": (1000.0, 1000)}
 
 

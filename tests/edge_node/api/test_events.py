@@ -86,9 +86,10 @@ async def test_a_client_that_does_not_read_is_cut_and_holds_little_memory(serve:
     served = await serve(limits=Limits(stalled_s=60))
     async with events_of(served) as response:
         await next_event(response)
-        while served.server._meter.cut["slow_reader"] == 0:
-            for _ in range(100):
-                served.ticks += 1
-                served.node._publish({"alarms": [{"id": "x", "since": 0, "text": "y" * 5000}]})
-            await asyncio.sleep(0)
+        async with asyncio.timeout(60):
+            while served.server._meter.cut["slow_reader"] == 0:
+                for _ in range(100):
+                    served.ticks += 1
+                    served.node._publish({"alarms": [{"id": "x", "since": 0, "text": "y" * 5000}]})
+                await asyncio.sleep(0)
         await until(lambda: not served.node._subscribers)

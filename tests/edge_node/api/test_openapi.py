@@ -158,6 +158,7 @@ def call(case: schemathesis.Case[Any], *, headers: dict[str, str], counts: Count
     case.validate_response(response, checks=checks)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 async def test_schemathesis_finds_no_way_to_break_the_node(served: Served) -> None:

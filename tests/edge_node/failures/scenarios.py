@@ -4,6 +4,7 @@
 `three`: three nodes with a probe each; the leader tells the first what they agree on.
 """
 
+import tempfile
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -37,10 +38,12 @@ class Breweries:
 
 def open_brewery(folder: Path, stack: ExitStack, kind: str, names: list[str]) -> Breweries:
     """Start the processes of a kind of brewery with a kettle for each of these scenarios."""
-    (folder / kind).mkdir()
+    place = Path(
+        tempfile.mkdtemp(prefix=f"{kind}-", dir=folder)
+    )  # one each, should they be done again
     brewery = stack.enter_context(
         open_simulation(
-            folder / kind / "state",
+            place / "state",
             *(word for name in names for word in ("--kettle", name)),
             *(word for n in names for word in ("--temperature", f"{n}={START_C.get(n, 55)}")),
             *("--clients", str(len(names))),

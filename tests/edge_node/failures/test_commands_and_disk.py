@@ -9,6 +9,8 @@ import pytest
 from tests.edge_node.failures.conftest import HEATER, Brewery, wait_until
 from tests.edge_node.plain_client import PlainClient
 
+pytestmark = [pytest.mark.slow, pytest.mark.real_time, pytest.mark.timeout(400)]
+
 SLACK_S = 10.0  # of a slow machine
 
 
@@ -16,7 +18,6 @@ def put(client: PlainClient, body: dict[str, Any]) -> tuple[int, dict[str, Any]]
     return client.call("PUT", f"/v1/actuators/{HEATER}", body)
 
 
-@pytest.mark.slow
 def test_a_duplicate_is_answered_the_same_and_obeyed_once(calm: Brewery) -> None:
     client = calm.client()
     calm.heat(client)
@@ -35,7 +36,6 @@ def test_a_duplicate_is_answered_the_same_and_obeyed_once(calm: Brewery) -> None
     assert calm.level() == 0
 
 
-@pytest.mark.slow
 def test_replays_of_another_epoch_and_of_another_time_do_nothing(calm: Brewery) -> None:
     client = calm.client()
     calm.heat(client)
@@ -56,7 +56,6 @@ def test_replays_of_another_epoch_and_of_another_time_do_nothing(calm: Brewery) 
     assert calm.level() == 0
 
 
-@pytest.mark.slow
 def test_release_switches_off_at_once(calm: Brewery) -> None:
     client = calm.client()
     calm.heat(client)
@@ -66,7 +65,6 @@ def test_release_switches_off_at_once(calm: Brewery) -> None:
     assert time.monotonic() - released <= 0.5 + SLACK_S
 
 
-@pytest.mark.slow
 def test_a_full_disk_grants_nothing_new_and_renews_what_is_held(calm: Brewery) -> None:
     client = calm.client()
     calm.heat(client)
@@ -91,7 +89,6 @@ def test_a_full_disk_grants_nothing_new_and_renews_what_is_held(calm: Brewery) -
         aside.rename(leases)
 
 
-@pytest.mark.slow
 def test_without_its_probe_a_kettle_heats_by_its_reference_or_not_at_all(calm: Brewery) -> None:
     client = calm.client()
     calm.heat(client)
@@ -116,7 +113,6 @@ def test_without_its_probe_a_kettle_heats_by_its_reference_or_not_at_all(calm: B
     assert client.state()["actuators"][HEATER]["limited_by"] == "process_value"
 
 
-@pytest.mark.slow
 def test_a_power_on_value_is_believed_only_while_the_reference_bears_it_out(calm: Brewery) -> None:
     client = calm.client()
     client.acquire()
@@ -135,7 +131,6 @@ def test_a_power_on_value_is_believed_only_while_the_reference_bears_it_out(calm
     wait_until(lambda: calm.level() == 0, "nothing heats meanwhile")
 
 
-@pytest.mark.slow
 def test_what_the_leader_says_of_probes_that_contradict_each_other_ends_the_heat(
     calm: Brewery,
 ) -> None:
@@ -148,7 +143,6 @@ def test_what_the_leader_says_of_probes_that_contradict_each_other_ends_the_heat
     assert client.state()["actuators"][HEATER]["limited_by"] == "disagreement"
 
 
-@pytest.mark.slow
 def test_safe_needs_no_lease_latches_and_is_cleared_by_the_leader(calm: Brewery) -> None:
     client = calm.client()
     calm.heat(client)

@@ -11,6 +11,8 @@ import pytest
 from tests.edge_node.failures.conftest import HEATER, KETTLE, simulation, wait_until
 from tests.edge_node.plain_client import PlainClient
 
+pytestmark = [pytest.mark.slow, pytest.mark.real_time, pytest.mark.timeout(400)]
+
 POINTS = (("file", "before"), ("file", "after"), ("folder", "before"), ("folder", "after"))
 
 
@@ -19,7 +21,6 @@ def code(answer: tuple[int, dict[str, Any]]) -> tuple[int, str | None]:
     return status, content.get("error", {}).get("code")
 
 
-@pytest.mark.slow
 def test_a_crash_before_or_after_the_epochs_fsync_never_lets_a_lower_epoch_be_obeyed(
     tmp_path: Path, measured: Callable[[str], None]
 ) -> None:

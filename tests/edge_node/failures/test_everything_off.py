@@ -9,8 +9,9 @@ import pytest
 
 from tests.edge_node.failures.conftest import HEATER, KETTLE, simulation, wait_until
 
+pytestmark = [pytest.mark.slow, pytest.mark.real_time, pytest.mark.timeout(400)]
 
-@pytest.mark.slow
+
 def test_after_everything_was_off_the_heaters_are_off_until_somebody_leads_and_says_on(
     tmp_path: Path,
 ) -> None:
@@ -47,7 +48,6 @@ def test_after_everything_was_off_the_heaters_are_off_until_somebody_leads_and_s
         brewery.heat(client)
 
 
-@pytest.mark.slow
 def test_a_server_that_restarts_finds_the_heater_off_once_the_target_was_passed(
     tmp_path: Path,
 ) -> None:

@@ -10,7 +10,7 @@ from tests.edge_node.failures.kill_rounds import rounds, victims
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_five_rounds_of_kill_9_leave_outputs_safe_and_obey_nothing_twice(
     tmp_path: Path, measured: Callable[[str], None]
 ) -> None:

@@ -7,15 +7,28 @@ from collections.abc import Callable
 
 import pytest
 
+from edge_node.spool import read_file
 from tests.edge_node.failures.conftest import HEATER, Brewery, wait_until
+from tests.standstills import STANDSTILL_S
+
+pytestmark = [pytest.mark.slow, pytest.mark.real_time, pytest.mark.timeout(400)]
 
 # 10 s of lease, 1 % of a bad clock, half a second of tick.
 HEAT_ON_S = 10.6
-# What a slow machine adds between a pin and the eye that looks at it.
-SLACK_S = 10.0  # of a slow machine
+SLACK_S = 10.0  # what a slow machine adds between a pin and the eye that looks at it
 
 
-@pytest.mark.slow
+def switched_off(brewery: Brewery, since: float) -> float | None:
+    """When its node recorded the heater off for the first time after `since`; Unix seconds."""
+    series = f"{brewery.node_id}/{HEATER}"
+    offs = [
+        sample.t / 1000
+        for sample in read_file(brewery.data / "spool.db")
+        if sample.series == series and sample.value == 0
+    ]
+    return min((at for at in offs if at > since), default=None)
+
+
 def test_a_stranger_heats_and_the_heat_ends_with_the_renewals(
     brewery: Brewery, measured: Callable[[str], None]
 ) -> None:
@@ -32,9 +45,13 @@ def test_a_stranger_heats_and_the_heat_ends_with_the_renewals(
     renewer.stop()
     at_end = brewery.temperature(client)
     wait_until(lambda: brewery.level() == 0, "the heater goes off")
-    on_for = time.monotonic() - client.renewed
-    measured(f"heat on after the last renewal: {on_for:.2f} s")
-    assert 5 < on_for <= HEAT_ON_S + SLACK_S
+    seen = time.monotonic() - client.renewed
+    renewed = client.renewed + time.time() - time.monotonic()
+    on_for = wait_until(lambda: switched_off(brewery, renewed), "it is recorded") - renewed
+    measured(f"heat on after the last renewal: {on_for:.2f} s as recorded, {seen:.2f} s as seen")
+    # A tick that was late by less than what counts as a standstill is no fault of the node.
+    assert 5 < on_for <= HEAT_ON_S + STANDSTILL_S
+    assert seen <= HEAT_ON_S + SLACK_S
     gone = client.state()
     assert gone["actuators"][HEATER] == {"desired": 0, "actual": 0, "limited_by": None}
     assert gone["kettles"]["mash-tun"]["lease"]["holder"] is None
@@ -49,7 +66,6 @@ def test_a_stranger_heats_and_the_heat_ends_with_the_renewals(
     assert client.state()["actuators"][HEATER]["desired"] == 0
 
 
-@pytest.mark.slow
 def test_killed_and_restarted_nodes_are_off_and_refuse_what_was_said_before(
     brewery: Brewery,
 ) -> None:
@@ -81,13 +97,14 @@ def test_killed_and_restarted_nodes_are_off_and_refuse_what_was_said_before(
     wait_until(lambda: client.switch(HEATER, True)[1]["actual"] == 100, "it heats again")
 
 
-@pytest.mark.slow
 def test_a_node_that_hangs_is_cut_off_by_its_guard(brewery: Brewery) -> None:
     client = brewery.client()
     brewery.heat(client)
     brewery.keep_renewing(client)
     before = brewery.temperature(client)
     wait_until(lambda: brewery.temperature(client) > before + 0.5, "it heats")
+    # A machine that stood still has interrupted the heat.
+    wait_until(lambda: client.switch(HEATER, True)[1].get("actual") == 100, "it heats still")
     enable = brewery.state / "enable" / brewery.node_id
     os.kill(brewery.pid, signal.SIGSTOP)
     stopped = time.monotonic()
@@ -108,7 +125,6 @@ def test_a_node_that_hangs_is_cut_off_by_its_guard(brewery: Brewery) -> None:
     wait_until(lambda: brewery.level() == 0, "off when it wakes")
 
 
-@pytest.mark.slow
 def test_a_clean_stop_switches_off_first(brewery: Brewery) -> None:
     client = brewery.client()
     brewery.heat(client)

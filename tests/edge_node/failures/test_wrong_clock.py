@@ -9,18 +9,27 @@ from edge_node.model import Sample
 from edge_node.spool import read_file
 from tests.edge_node.failures.conftest import HEATER, KETTLE, Brewery, simulation, wait_until
 
+pytestmark = [pytest.mark.slow, pytest.mark.real_time, pytest.mark.timeout(400)]
+
 HEAT_ON_S = 10.6
-SLACK_S = 3.0
+SLACK_S = 10.0  # of a slow machine
 HOUR_S = 3600
 YEAR_S = 365 * 24 * HOUR_S
 
 
 @pytest.fixture(scope="module")
-def wrong(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brewery]:
+def bent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brewery]:
     """A brewery whose clock is bent by `inject`."""
     state = tmp_path_factory.mktemp("clock") / "state"
     with simulation(state, "--temperature", f"{KETTLE}=60") as brewery:
         yield brewery
+
+
+@pytest.fixture
+def wrong(bent: Brewery) -> Iterator[Brewery]:
+    """The same; nobody renews when the test has ended, however it ended."""
+    yield bent
+    bent.calm()
 
 
 def newest(brewery: Brewery) -> int:
@@ -33,7 +42,6 @@ def since(brewery: Brewery, seq: int) -> list[Sample]:
     return [sample for sample in read_file(brewery.data / "spool.db") if sample.seq > seq]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("jump_s", [HOUR_S, -HOUR_S])
 def test_a_jump_of_the_clock_changes_no_leader_no_timer_and_no_dead_man(
     wrong: Brewery, jump_s: int, measured: Callable[[str], None]
@@ -70,7 +78,6 @@ def test_a_jump_of_the_clock_changes_no_leader_no_timer_and_no_dead_man(
     assert client.get(f"/v1/lease?kettle_id={KETTLE}")["holder"] is None
 
 
-@pytest.mark.slow
 def test_without_a_clock_at_boot_a_node_is_led_and_heats_and_its_samples_wait_for_the_time(
     wrong: Brewery, measured: Callable[[str], None]
 ) -> None:
@@ -107,7 +114,6 @@ def test_without_a_clock_at_boot_a_node_is_led_and_heats_and_its_samples_wait_fo
     measured(f"{len(waited)} samples waited for the time and were stamped right")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("wrong_s", [YEAR_S, -YEAR_S])
 def test_a_clock_wrong_by_a_year_puts_no_wrong_year_into_the_archive(
     wrong: Brewery, wrong_s: int

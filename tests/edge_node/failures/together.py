@@ -16,13 +16,14 @@ import traceback
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
+
+from tests.standstills import STANDSTILL_S, Standstills
 
 Scenario = Callable[[Any], str]
 """What happens in a brewery of its own kind; it says what it measured, or raises."""
 
 LIMIT_S: Final = 900.0
-STANDSTILL_S: Final = 0.5  # what is asleep for so much too long stood still
 
 
 class Together:
@@ -122,26 +123,3 @@ class Together:
         outcome = json.loads(path.read_text())
         assert "failed" not in outcome, outcome["failed"]
         return str(outcome["said"])
-
-
-class Standstills:
-    """Notices how much longer than asked for a thread that only sleeps has slept."""
-
-    def __init__(self) -> None:
-        self.longest_s = 0.0
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._end.is_set():
-            began = time.monotonic()
-            time.sleep(0.1)
-            self.longest_s = max(self.longest_s, time.monotonic() - began - 0.1)

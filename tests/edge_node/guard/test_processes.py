@@ -85,6 +85,8 @@ def plant(tmp_path: Path) -> Iterator[Plant]:
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
 def test_a_node_that_is_stopped_or_killed_loses_its_element(
     plant: Plant, number: signal.Signals
@@ -101,6 +103,8 @@ def test_a_node_that_is_stopped_or_killed_loses_its_element(
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
+@pytest.mark.timeout(300)
 def test_a_guard_that_is_stopped_or_killed_drops_the_element(plant: Plant) -> None:
     guard = plant.guard()
     plant.node()
@@ -116,6 +120,8 @@ def test_a_guard_that_is_stopped_or_killed_drops_the_element(plant: Plant) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
+@pytest.mark.timeout(300)
 def test_a_tick_that_hangs_in_a_living_process_loses_everything(plant: Plant) -> None:
     plant.guard()
     node = plant.node()

@@ -19,6 +19,7 @@ from .filler import Filler
 from .following import Following
 from .keeper import DAY_MS, Keeper
 from .outbox import READ_SAMPLES, Outbox
+from .outbox_letters import DeadLetters
 from .reader import Reader
 from .restore import unfinished
 from .source import Source
@@ -61,6 +62,7 @@ class Bridge:
         self.feeders: dict[str, Feeder]
         self.filler: Filler
         self.following: Following
+        self.letters: DeadLetters
         self.port = 0
         self._stack = contextlib.AsyncExitStack()
 
@@ -117,6 +119,7 @@ class Bridge:
         )
         hot, warm, _ = self.tiers
         self.following = Following(config, self.outbox, self.tiers)
+        self.letters = DeadLetters(self.outbox, warm.records)
         holding = hot.settle_s > 0
         self.feeders = {
             "hot": Feeder(HotSink(hot), self.outbox, linger=LINGER_S, holding=holding),
@@ -131,13 +134,14 @@ class Bridge:
         self.filler = Filler(hot, warm, self.feeders["hot"], keep_ms=keep_ms)
         self._stack.push_async_callback(self.supervisor.close)
         self._stack.push_async_callback(self._drain)
-        self.supervisor.start("tiers", self.keeper.open_tiers)
+        self.supervisor.start("tiers", self.keeper.watch_tiers)
         for name, feeder in self.feeders.items():
             self.supervisor.start(f"feed {name}", feeder.run)
         self.supervisor.start("fill hot", self.filler.run)
         self.supervisor.start("archive", self.keeper.archive)
         self.supervisor.start("source", self.source.run)
         self.following.start(self.supervisor)
+        self.supervisor.start("letters", self.letters.run)
         local = f"http://{_host(config.api.bind)}:{self.port}"
         write_runtime(config.data_dir, local, self.secret)
         runtime = config.data_dir / RUNTIME
@@ -169,6 +173,7 @@ class Bridge:
             "source": self.source.status(),
             "following": self.following.status(),
             "outbox": self.outbox.status(),
+            "letters": self.letters.status(),
             "sinks": {name: feeder.status() for name, feeder in self.feeders.items()},
             "tiers": {**self.keeper.status(), "hot": self.filler.status()},
             "tasks": self.supervisor.status(),
@@ -208,8 +213,22 @@ class Bridge:
             for name, feeder in self.feeders.items()
             if feeder.problem
         ]
+        found += [
+            f"The {role} tier cannot be used: {problem}"
+            for role, problem in self.keeper.closed.items()
+            if problem and not (role in self.feeders and self.feeders[role].problem)
+        ]
+        if self.keeper.archive_problem:
+            found.append(f"Archiving does not get on: {self.keeper.archive_problem}")
         if self.filler.problem and not self.feeders["hot"].problem:
             found.append(f"The hot tier cannot be filled: {self.filler.problem}")
+        if self.letters.problem and not self.feeders["warm"].problem:
+            found.append(f"Dead letters cannot be kept in the warm tier: {self.letters.problem}")
+        found += [
+            f"The task {name} keeps dying ({task['restarts']} times), last of {task['died_of']}"
+            for name, task in self.supervisor.status().items()
+            if task["unsteady"]
+        ]
         return [text for text in found if text]
 
 

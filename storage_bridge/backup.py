@@ -16,16 +16,16 @@ from .backup_file import BackupError, Contents, Kind, Writer, check
 from .codec import Chunk, CodecError, encode, verified
 from .model import HOUR_MS, Sample, hour_of
 from .outbox_schema import BUSY_S
+from .records.merged import MergedRecords
 from .records.model import KINDS
-from .records.pages import find_all
 from .stored import all_series, span_of
+from .tiers.base import TierUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
     from pathlib import Path
 
     from .config import BridgeConfig
-    from .records.base import Records
     from .records.model import Record
     from .tiers import Tiers
 
@@ -107,7 +107,7 @@ async def _write(
                 hours, samples = hours + 1, samples + hour.chunk.head.rows
             progress(done, len(names), samples)
     progress(len(names), len(names), samples)
-    async for some in all_records(tiers.warm.records):
+    async for some in all_records(tiers):
         writer.add_json(Kind.RECORDS, [[record.kind, record.body()] for record in some])
         records += len(some)
     writer.finish(hours=hours, samples=samples, records=records, damaged=damaged)
@@ -185,18 +185,17 @@ def _merged(rows: Iterable[Sample], chunks: Iterable[Chunk]) -> list[_Hour]:
     return found
 
 
-async def all_records(records: Records) -> AsyncIterator[list[Record]]:
-    """Every record once, some at a time; `records` need not be open."""
+async def all_records(tiers: Tiers) -> AsyncIterator[list[Record]]:
+    """Every record of warm and cold once, some at a time; raises TierUnavailableError."""
+    merged = MergedRecords(tiers)
     some: list[Record] = []
-    await records.open()
-    try:
-        for kind in KINDS:
-            async for record in find_all(records, kind, page=_RECORDS):
-                some.append(record)
-                if len(some) == _RECORDS:
-                    yield some
-                    some = []
-        if some:
-            yield some
-    finally:
-        await records.close()
+    for kind in KINDS:
+        async for record in merged.find_all(kind):
+            some.append(record)
+            if len(some) == _RECORDS:
+                yield some
+                some = []
+        if merged.partial:
+            raise TierUnavailableError(merged.partial[0]["error"])
+    if some:
+        yield some

@@ -3,10 +3,10 @@
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
+from .records.merged import MergedRecords
 from .records.model import Acknowledgement, Alarm, Batch, BatchSeries, Note
-from .records.pages import find_all
 from .stored import StoreError, pages
-from .tiers.base import Tier, TierError
+from .tiers.base import Tier, TierError, TierUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -32,20 +32,21 @@ async def list_batches(
 ) -> Shown:
     """`{batches, more, partial}`: those of a kettle that began in a range, oldest first.
 
-    `more` says that not all are shown: ask for those from the start of the last one on.
+    `more` says that not all are shown: ask for those from the start of the last one on. Raises
+    TierUnavailableError when neither warm nor cold can be asked.
     """
-    found = await tiers.warm.records.find(
-        Batch, start=start, end=end, subject=kettle_id, limit=limit + 1
-    )
+    records = MergedRecords(tiers)
+    found = await records.find(Batch, start=start, end=end, subject=kettle_id, limit=limit + 1)
+    _one_at_least(records)
     newest, partial = await _newest(tiers)
     by_id: dict[str, list[Batch]] = {}
     for record in found[:limit]:
         by_id.setdefault(record.batch_id, []).append(record)
     shown = [
-        _head(records, await _running(tiers, batch_id, newest))
-        for batch_id, records in by_id.items()
+        _head(kettles, await _running(records, batch_id, newest))
+        for batch_id, kettles in by_id.items()
     ]
-    return {"batches": shown, "more": len(found) > limit, "partial": partial}
+    return {"batches": shown, "more": len(found) > limit, "partial": records.partial + partial}
 
 
 async def describe(tiers: Tiers, reader: Reader, batch_id: str) -> Shown:
@@ -53,14 +54,12 @@ async def describe(tiers: Tiers, reader: Reader, batch_id: str) -> Shown:
 
     `series` have `samples`: their number from the first to the last that carries the batch.
     """
-    records = tiers.warm.records
-    kettles = [record async for record in find_all(records, Batch, batch=batch_id)]
-    if not kettles:
-        raise NoSuchBatchError(batch_id)
+    records = MergedRecords(tiers)
+    kettles = await _kettles(records, batch_id)
     newest, partial = await _newest(tiers)
-    running = await _running(tiers, batch_id, newest)
+    running = await _running(records, batch_id, newest)
     series: list[Shown] = []
-    async for one in find_all(records, BatchSeries, batch=batch_id):
+    for one in await records.find(BatchSeries, batch=batch_id):
         last = _last(one, newest)
         end, missing = (last + 1, []) if last is not None else await _end(tiers, one.series)
         counted = await reader.count(one.series, one.first, max(end, one.first + 1))
@@ -74,9 +73,10 @@ async def describe(tiers: Tiers, reader: Reader, batch_id: str) -> Shown:
                 "samples": counted.samples,
             }
         )
-    alarms = [record.body() async for record in find_all(records, Alarm, batch=batch_id)]
-    seen = [record.body() async for record in find_all(records, Acknowledgement, batch=batch_id)]
-    notes = [record.body() async for record in find_all(records, Note, batch=batch_id)]
+    alarms = [record.body() for record in await records.find(Alarm, batch=batch_id)]
+    seen = [record.body() for record in await records.find(Acknowledgement, batch=batch_id)]
+    notes = [record.body() for record in await records.find(Note, batch=batch_id)]
+    partial += [missing for missing in records.partial if missing not in partial]
     return {
         **_head(kettles, running),
         "series": series,
@@ -92,12 +92,13 @@ async def batch_samples(tiers: Tiers, batch_id: str) -> AsyncGenerator[list[Samp
 
     Raises NoSuchBatchError, and StoreError rather than leave out what a tier could not give.
     """
-    known = [one async for one in find_all(tiers.warm.records, BatchSeries, batch=batch_id)]
+    records = MergedRecords(tiers)
+    known = await records.find(BatchSeries, batch=batch_id)
+    newest, partial = await _newest(tiers)
+    if partial := records.partial + partial:
+        raise StoreError(f"the {partial[0]['tier']} tier: {partial[0]['error']}")
     if not known:
         raise NoSuchBatchError(batch_id)
-    newest, partial = await _newest(tiers)
-    if partial:
-        raise StoreError(f"the hot tier: {partial[0]['error']}")
     for one in sorted(known, key=lambda one: one.series):
         last = _last(one, newest)
         end, missing = (last + 1, []) if last is not None else await _end(tiers, one.series)
@@ -114,10 +115,7 @@ async def add_note(
 
     Raises NoSuchBatchError, and ValueError for what cannot be kept.
     """
-    records = tiers.warm.records
-    kettles = [record async for record in find_all(records, Batch, batch=batch_id)]
-    if not kettles:
-        raise NoSuchBatchError(batch_id)
+    kettles = await _kettles(MergedRecords(tiers), batch_id)
     if kettle_id is None:
         kettle_id = kettles[-1].kettle_id
     elif kettle_id not in {record.kettle_id for record in kettles}:
@@ -125,8 +123,23 @@ async def add_note(
     if not text.strip():
         raise ValueError("The note is empty")
     note = Note(uuid.uuid4().hex, now, kettle_id, by, text, now, batch_id)
-    await records.put([note])
+    await tiers.warm.records.put([note])
     return note
+
+
+async def _kettles(records: MergedRecords, batch_id: str) -> list[Batch]:
+    """A batch in each of its kettles; raises NoSuchBatchError, if that can be known."""
+    kettles = await records.find(Batch, batch=batch_id)
+    if not kettles and records.partial:
+        raise TierUnavailableError(records.partial[0]["error"])
+    if not kettles:
+        raise NoSuchBatchError(batch_id)
+    return kettles
+
+
+def _one_at_least(records: MergedRecords) -> None:
+    if len(records.partial) == len(("warm", "cold")):
+        raise TierUnavailableError(" ".join(missing["error"] for missing in records.partial))
 
 
 def _head(records: Sequence[Batch], running: set[str]) -> Shown:
@@ -159,14 +172,14 @@ async def _newest(tiers: Tiers) -> tuple[dict[str, Last], list[Any]]:
         return {}, [{"tier": "hot", "error": str(err)}]
 
 
-async def _running(tiers: Tiers, batch_id: str, newest: dict[str, Last]) -> set[str]:
+async def _running(records: MergedRecords, batch_id: str, newest: dict[str, Last]) -> set[str]:
     """The kettles whose newest samples carry the batch; it may have stopped and begun again."""
     carrying = {series for series, last in newest.items() if last.batch == batch_id}
     if not carrying:
         return set()
     return {
         one.kettle_id
-        async for one in find_all(tiers.warm.records, BatchSeries, batch=batch_id)
+        for one in await records.find(BatchSeries, batch=batch_id)
         if one.series in carrying
     }
 

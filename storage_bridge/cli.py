@@ -17,6 +17,7 @@ from . import (
     cli_doctor,
     cli_export,
     cli_init,
+    cli_letters,
     cli_preflight,
     cli_service,
     cli_status,
@@ -70,7 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     for add in (
         cli_status.add_to, cli_data.add_query, cli_batches.add_batches,
         cli_batches.add_note_command, cli_export.add_export, cli_export.add_import,
-        cli_archive.add_to, cli_verify.add_to, cli_doctor.add_to, cli_backup.add_to,
+        cli_archive.add_to, cli_verify.add_to, cli_letters.add_to,
+        cli_doctor.add_to, cli_backup.add_to,
     ):  # fmt: skip
         add(commands)
     for name, command in commands.choices.items():

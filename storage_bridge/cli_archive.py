@@ -9,10 +9,13 @@ from .cli_progress import Progress
 from .config import load
 from .keeper import DAY_MS
 from .mover import SETTLE_S, Moved, Mover, PassResult
+from .records.archive import RecordArchiver
+from .records.model import KINDS
 from .stored import open_store
 from .tiers import Tiers
 
 _HOURS_PER_PASS = 5000
+_RECORDS_PER_PASS = 5000
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -49,12 +52,18 @@ async def _archive(options: argparse.Namespace) -> int:
             due = await tiers.warm.hours_before(max(0, now - days * DAY_MS), _HOURS_PER_PASS)
             more = "at least " if len(due) == _HOURS_PER_PASS else ""
             print(f"{more}{len(due)} hours are older than {days} days; --now moves them")
+            print(f"{await _records_due(tiers)} records are not in the archive; --now copies them")
             return 0
         moved, failed = await archive_all(tiers, days, now, options.settle)
-    for sentence in failed:
+        try:
+            copied, refused = await archive_records(tiers, options.settle)
+        finally:
+            await tiers.warm.records.close()
+    for sentence in (*failed, *refused):
         print(sentence, file=sys.stderr)
     print(f"{moved.copied} hours copied, {moved.deleted} samples moved, {len(failed)} hours failed")
-    return 1 if failed else 0
+    print(f"{copied} records copied, {len(refused)} records failed")
+    return 1 if failed or refused else 0
 
 
 async def archive_all(
@@ -80,6 +89,44 @@ async def archive_all(
                 await asyncio.sleep(settle_s)
             elif not _went_on(result):
                 return mover.moved, result.failed
+
+
+async def archive_records(tiers: Tiers, settle_s: float) -> tuple[int, tuple[str, ...]]:
+    """Copy every record that is new or has changed; how many, and a sentence for each that failed.
+
+    Safe beside a running bridge. Raises TierUnavailableError when a store goes away.
+    """
+    archiver = RecordArchiver(
+        tiers.warm.records,
+        tiers.cold.records,
+        settle_s=settle_s,
+        per_pass=_RECORDS_PER_PASS,
+    )
+    copied, failed = 0, dict[str, None]()
+    while True:
+        first = second = await archiver.run_pass()
+        copied += first.copied
+        if first.waiting:
+            print(
+                f"{first.waiting} records are looked at once more in {settle_s:g} s",
+                file=sys.stderr,
+            )
+            await asyncio.sleep(settle_s)
+            second = await archiver.run_pass()
+            copied += second.copied
+        failed |= dict.fromkeys((*first.failed, *second.failed))
+        # What has come since the first look is for the next time: a brewery is never quiet.
+        if not first.more or not second.archived:
+            return copied, tuple(failed)
+
+
+async def _records_due(tiers: Tiers) -> str:
+    seal = await tiers.cold.records.seal()
+    due = [
+        len(await tiers.warm.records.unarchived(kind, seal, _RECORDS_PER_PASS)) for kind in KINDS
+    ]
+    more = "at least " if _RECORDS_PER_PASS in due else ""
+    return f"{more}{sum(due)}"
 
 
 def _went_on(result: PassResult) -> bool:

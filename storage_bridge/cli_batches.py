@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import getpass
+import sys
 import time
 
 from .batches import MAX_BATCHES, add_note, list_batches
@@ -31,10 +32,15 @@ def add_note_command(commands: argparse._SubParsersAction[argparse.ArgumentParse
 async def _batches(options: argparse.Namespace) -> int:
     start: int | None = None
     told: set[tuple[str, int]] = set()
-    async with open_store(load(options.config)) as tiers:
+    partial: list[str] = []
+    async with open_store(load(options.config), partial=True) as tiers:
         while True:
             reply = await list_batches(tiers, start, None, None, MAX_BATCHES)
             latest = start
+            for lack in reply["partial"]:
+                sentence = f"Partial: the {lack['tier']} tier: {lack['error']}"
+                if sentence not in partial:
+                    partial.append(sentence)
             for batch in reply["batches"]:
                 for kettle in batch["kettles"]:
                     latest = max(latest or 0, kettle["started"])
@@ -44,8 +50,11 @@ async def _batches(options: argparse.Namespace) -> int:
                         ended = "running" if kettle["running"] else _time(kettle["ended"])
                         print(iso(kettle["started"]), ended, kettle["kettle_id"], batch["batch_id"])
             if not reply["more"] or latest == start:
-                return 0
+                break
             start = latest
+    for sentence in partial:
+        print(sentence, file=sys.stderr)
+    return 1 if partial else 0
 
 
 async def _note(options: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from .config import BridgeConfig, load
 from .coverage import text
 from .data_dir import read_runtime
 from .outbox_offline import read_status
+from .samples_csv import iso
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -65,8 +66,10 @@ def _show(config: BridgeConfig, status: dict[str, Any]) -> None:
             age = sink["last_success_age_s"]
             told = "nothing written yet" if age is None else f"last write {age:g} s ago"
             print(f"Tier {name}: {sink['problem'] or told}")
+        _show_archive(status["tiers"])
         for name, part in status["following"].items():
             print(f"{name.capitalize()}: {part['problem'] or 'recorded'}")
+        _show_tasks(status["tasks"])
     else:
         print(f"The bridge is not running; read from the files in {config.data_dir}:")
     outbox = status["outbox"]
@@ -74,6 +77,11 @@ def _show(config: BridgeConfig, status: dict[str, Any]) -> None:
         f"Outbox: {outbox['samples']} samples in {outbox['rows']} rows, {outbox['bytes']} bytes, "
         f"cursors {outbox['cursors']} of {outbox['last_row']}"
     )
+    if (dead := outbox["counters"].get("dead_letters", 0)) or outbox["letters"]:
+        print(
+            f"Dead letters: {dead}, {outbox['letters']} of them wait for the warm tier; "
+            "`smart-beer-bridge letters` shows them"
+        )
     latency = status["latency_ms"]
     if latency["n"]:
         print(
@@ -87,3 +95,27 @@ def _show(config: BridgeConfig, status: dict[str, Any]) -> None:
             print(f"Node {node_id}, spool {spool['spool_id']}: seq {spans}{lost}")
     for alarm in status.get("alarms", []):
         print(f"ALARM: {alarm}")
+
+
+def _show_archive(tiers: dict[str, Any]) -> None:
+    """The cold tier, which no feeder speaks of, and what became of the last pass."""
+    closed, done = tiers["closed"], tiers["last_pass"]
+    print(f"Tier cold: {(closed['cold'] or 'not open yet') if 'cold' in closed else 'answers'}")
+    if done is None:
+        print("Archive: no pass has ended yet")
+        return
+    problem = done["error"] or next(iter(done["failed"]), None)
+    print(
+        f"Archive: last pass at {iso(done['at'])}: {done['copied']} hours and "
+        f"{done['records']['copied']} records copied, {done['deleted']} samples let go by warm"
+        + (f"; it does not get on: {problem}" if problem else "")
+    )
+
+
+def _show_tasks(tasks: dict[str, Any]) -> None:
+    """Those that have died since the bridge started."""
+    for name, task in tasks.items():
+        if task["died_of"] is not None:
+            state = "runs again" if task["running"] else "is started again soon"
+            died = f"it died {task['restarts']} times, last of {task['died_of']}"
+            print(f"Task {name} {state}; {died}")

@@ -148,6 +148,10 @@ def _outbox(config: BridgeConfig) -> Finding:
     except OutboxError as err:
         return Finding(part, Level.STOP, f"{err}.")
     text = f"{status['samples']} samples wait for a tier, in {status['bytes'] / 2**20:.1f} MiB"
+    if status["letters"]:
+        text += f"; {status['letters']} dead letters wait for warm, `letters` shows them"
+    if dropped := status["counters"].get("dead_letters_dropped"):
+        text += f"; {dropped} others were too many to be kept"
     if status["bytes"] > config.outbox_max_bytes // 2:
         return Finding(part, Level.WARN, f"{text}: more than half of what it may take.")
     return Finding(part, Level.OK, f"{text}.")

@@ -1,11 +1,13 @@
 """The bridge's figures as Prometheus text."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .outbox_latency import upper
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_ROLES: Final = ("hot", "warm", "cold")
 
 
 def render(status: Mapping[str, Any], latency: Mapping[int, int]) -> str:
@@ -18,6 +20,7 @@ def render(status: Mapping[str, Any], latency: Mapping[int, int]) -> str:
         out.add("counter", "source_events_total", n, kind=kind)
     out.one("gauge", "outbox_rows", outbox["rows"])
     out.one("gauge", "outbox_samples", outbox["samples"])
+    out.one("gauge", "outbox_letters", outbox["letters"])
     out.one("gauge", "outbox_bytes", outbox["bytes"])
     out.one("gauge", "outbox_max_bytes", outbox["max_bytes"])
     out.one("gauge", "outbox_full", int(outbox["full"]))
@@ -37,9 +40,11 @@ def render(status: Mapping[str, Any], latency: Mapping[int, int]) -> str:
         out.add("gauge", "following", int(following[part]["problem"] is None), part=part)
         for kind, n in sorted(following[part]["counts"].items()):
             out.add("counter", "following_events_total", n, part=part, kind=kind)
-    for tier in status["tiers"]["closed"]:
-        out.add("gauge", "tier_closed", 1, tier=tier)
-    moved = status["tiers"]["moved"]
+    for tier in _ROLES:
+        out.add("gauge", "tier_closed", int(tier in status["tiers"]["closed"]), tier=tier)
+    done, moved = status["tiers"]["last_pass"], status["tiers"]["moved"]
+    failing = done is not None and bool(done["error"] or done["failed"])
+    out.one("gauge", "archive_failing", int(failing))
     out.one("counter", "archive_chunks_total", moved["copied"])
     out.one("counter", "archive_samples_total", moved["deleted"])
     out.one("counter", "archive_conflicts_total", moved["conflicts"])
@@ -47,6 +52,7 @@ def render(status: Mapping[str, Any], latency: Mapping[int, int]) -> str:
     out.one("gauge", "archive_hours_left", moved["due"] - moved["done"])
     for name, task in sorted(status["tasks"].items()):
         out.add("counter", "task_restarts_total", task["restarts"], task=name)
+        out.add("gauge", "task_unsteady", int(task["unsteady"]), task=name)
     for node_id, spools in sorted(status["coverage"].items()):
         out.add("gauge", "node_samples", sum(s["samples"] for s in spools), node=node_id)
         lost = sum(s["lost"] for s in spools)

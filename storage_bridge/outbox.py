@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from . import outbox_latency
 from .coverage import contiguous_end, size, union
+from .outbox_letters import KeptLetter, read_letters
 from .outbox_pack import unpack
 from .outbox_schema import connect_read_only, read_newest_spools, read_spans
-from .outbox_writer import Append, Letter, Move, Snapshot, Writer
+from .outbox_writer import Append, Letter, Move, Shipped, Snapshot, Writer
 
 if TYPE_CHECKING:
     import sqlite3
@@ -110,6 +111,15 @@ class Outbox:
         """Keep a record that cannot be stored; durable with the next commit."""
         self._writer.inbox.put(Letter(stage, node_id, bad))
 
+    async def letters(self, after: int, limit: int) -> list[KeptLetter]:
+        """The first `limit` dead letters behind the row `after` that are not documents yet."""
+        async with self._reading:
+            return await asyncio.to_thread(read_letters, self._reader, after, limit)
+
+    def let_go_letters(self, row_id: int) -> None:
+        """Dead letters up to this row are documents; a crash before the commit repeats some."""
+        self._writer.inbox.put(Shipped(row_id))
+
     async def read(
         self, sink: str, after: int | None = None, samples: int = READ_SAMPLES
     ) -> Pending | None:
@@ -178,6 +188,7 @@ class Outbox:
         return {
             "rows": snap.rows,
             "samples": snap.samples,
+            "letters": snap.letters,
             "bytes": snap.bytes,
             "max_bytes": self.max_bytes,
             "full": snap.full,

@@ -1,18 +1,23 @@
 """What one outbox transaction may change. Runs in the writer's thread, inside its transaction."""
 
+import logging
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from .coverage import Span, add, subtract, touching
 from .outbox_pack import pack
-from .outbox_schema import read_counters, read_newest_spools, read_spans
+from .outbox_schema import ASIDE, ASIDE_STAGES, read_counters, read_newest_spools, read_spans
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterable
 
     from .outbox_batch import BadRecord, Batch
 
-KEEP_LETTERS: Final = 10_000  # newest dead letters kept; all are counted
+LOGGER = logging.getLogger(__name__)
+
+KEEP_LETTERS: Final = 100_000  # dead letters that may wait: a channel's of a day; all are counted
 PACK_ROWS: Final = 64
 PACK_BYTES: Final = 2 << 20  # plain bytes in one packed row: what a feeder unpacks into memory
 DROP_ROWS: Final = 500  # delivered rows deleted per transaction, so that none takes long
@@ -47,6 +52,7 @@ class Ledger:
         self.rows, self.samples, self.last_id = self.db.execute(
             "SELECT COUNT(*), COALESCE(SUM(samples), 0), COALESCE(MAX(id), 0) FROM batch"
         ).fetchone()
+        self.letters: int = self.db.execute("SELECT COUNT(*) FROM dead_letter").fetchone()[0]
 
     def append(self, batch: Batch, blob: bytes) -> bool:
         """Take a batch in: row, coverage, absences, dead letters; False if nothing was new."""
@@ -81,15 +87,34 @@ class Ledger:
         return True
 
     def dead_letter(self, stage: str, node_id: str, bad: BadRecord) -> None:
-        """Keep a record that nothing can store, with the reason; the newest are kept."""
-        cursor = self.db.execute(
+        """Keep a record that nothing can store, with the reason, until it is a document.
+
+        While KEEP_LETTERS wait, others are counted and not kept (`dead_letters_dropped`).
+        """
+        self.count("dead_letters", 1)
+        if self.letters >= KEEP_LETTERS:
+            self.count("dead_letters_dropped", 1)
+            self._count_aside([(stage, node_id)])
+            return
+        self.db.execute(
             "INSERT INTO dead_letter (at, stage, node_id, reason, record) VALUES (?, ?, ?, ?, ?)",
             (time.time_ns() // 1_000_000, stage, node_id, bad.reason, bad.record),
         )
-        self.db.execute(
-            "DELETE FROM dead_letter WHERE id <= ?", ((cursor.lastrowid or 0) - KEEP_LETTERS,)
-        )
-        self.count("dead_letters", 1)
+        self.letters += 1
+        if self.letters == KEEP_LETTERS:
+            LOGGER.error(
+                "%d dead letters wait for the warm tier: until it takes them, further ones are "
+                "counted and not kept",
+                KEEP_LETTERS,
+            )
+
+    def let_go_letters(self, row_id: int) -> None:
+        """Those up to this row are documents now; `verify` goes on counting them."""
+        gone = self.db.execute(
+            "DELETE FROM dead_letter WHERE id <= ? RETURNING stage, node_id", (row_id,)
+        ).fetchall()
+        self.letters -= len(gone)
+        self._count_aside(gone)
 
     def move_cursor(self, sink: str, row_id: int) -> None:
         """A sink holds everything up to and including this row, and nothing is known beyond."""
@@ -156,6 +181,11 @@ class Ledger:
             "SET n = excluded.n",
             (bucket, self.latency[bucket]),
         )
+
+    def _count_aside(self, letters: Iterable[tuple[str, str]]) -> None:
+        aside = Counter(node_id for stage, node_id in letters if stage in ASIDE_STAGES)
+        for node_id, n in aside.items():
+            self.count(f"{ASIDE}{node_id}", n)
 
     def _last_packed(self) -> int:
         found = self.db.execute(

@@ -9,7 +9,7 @@ from .coverage import size
 from .outbox import read_ledger
 from .outbox_batch import parse_message
 from .outbox_pack import unpack
-from .outbox_schema import bytes_used, connect_read_only, read_counters
+from .outbox_schema import bytes_used, connect_read_only, read_counters, read_set_aside
 from .verify import Expected
 
 
@@ -27,6 +27,7 @@ def read_status(path: Path) -> dict[str, Any]:
                 "samples": samples,
                 "bytes": bytes_used(db),
                 "last_row": last,
+                "letters": db.execute("SELECT COUNT(*) FROM dead_letter").fetchone()[0],
                 "cursors": dict(db.execute("SELECT sink, id FROM cursor").fetchall()),
                 "counters": read_counters(db),
                 "latency_ms": outbox_latency.summary(latency),
@@ -65,12 +66,7 @@ def read_expected(path: Path) -> Expected:
             for message in unpack(blob) if packed else (blob,):
                 batch = parse_message(message)
                 waiting[batch.node_id] += len(batch.samples)
-        aside = dict(
-            db.execute(
-                "SELECT node_id, COUNT(*) FROM dead_letter WHERE stage IN ('source', 'warm') "
-                "GROUP BY node_id"
-            ).fetchall()
-        )
+        aside = read_set_aside(db)
     finally:
         db.close()
     return Expected(covered=covered, waiting=waiting, set_aside=aside)

@@ -1,6 +1,7 @@
 """The outbox's file: tables, connections, and what can be read from it by anyone."""
 
 import sqlite3
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION: Final = 1
 BUSY_S: Final = 30.0  # how long a connection waits for another one's write
+# Counters with this before a node's id: letters of ASIDE_STAGES that are no longer in the table.
+ASIDE: Final = "set_aside/"
+ASIDE_STAGES: Final = frozenset({"source", "warm"})  # what these refuse is in no tier for good
 
 _SCHEMA: Final = """
 CREATE TABLE batch (
@@ -34,6 +38,7 @@ CREATE TABLE absence (
   node_id TEXT NOT NULL, spool_id TEXT NOT NULL, kind TEXT NOT NULL, seq_from INTEGER NOT NULL,
   seq_to INTEGER NOT NULL, PRIMARY KEY (node_id, spool_id, kind, seq_from)
 ) WITHOUT ROWID;
+-- those that are not yet documents in the warm tier
 CREATE TABLE dead_letter (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   at INTEGER NOT NULL, stage TEXT NOT NULL, node_id TEXT NOT NULL, reason TEXT NOT NULL,
@@ -123,3 +128,20 @@ def read_newest_spools(db: sqlite3.Connection) -> dict[str, str]:
 def read_counters(db: sqlite3.Connection) -> dict[str, int]:
     """The durable counters by name."""
     return dict(db.execute("SELECT name, n FROM counter").fetchall())
+
+
+def read_set_aside(db: sqlite3.Connection) -> dict[str, int]:
+    """By node: how many records of its coverage were refused for good, kept or not."""
+    found = Counter(
+        {
+            name.removeprefix(ASIDE): n
+            for name, n in read_counters(db).items()
+            if name.startswith(ASIDE)
+        }
+    )
+    for stage, node_id, n in db.execute(
+        "SELECT stage, node_id, COUNT(*) FROM dead_letter GROUP BY stage, node_id"
+    ):
+        if stage in ASIDE_STAGES:
+            found[node_id] += n
+    return dict(found)

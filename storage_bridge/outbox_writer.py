@@ -49,6 +49,13 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
+class Shipped:
+    """Letters up to a row are documents now."""
+
+    row_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Move:
     """A sink's cursor."""
 
@@ -63,6 +70,7 @@ class Snapshot:
     last_id: int = 0
     rows: int = 0
     samples: int = 0
+    letters: int = 0
     bytes: int = 0
     full: bool = False
     error: str | None = None
@@ -92,9 +100,10 @@ class Writer:
         self._committed = committed
         self._died = died
         self._now = now
-        self.inbox: queue.SimpleQueue[Append | Letter | Move | None] = queue.SimpleQueue()
+        self.inbox: queue.SimpleQueue[Append | Letter | Shipped | Move | None] = queue.SimpleQueue()
         self._appends: list[Append] = []
         self._letters: list[Letter] = []
+        self._shipped = 0
         self._moves: dict[str, int] = {}
         self._measured: dict[int, int] = {}
         self._more_to_drop = True
@@ -121,6 +130,7 @@ class Writer:
             last_id=ledger.last_id,
             rows=ledger.rows,
             samples=ledger.samples,
+            letters=ledger.letters,
             bytes=bytes_used(self._db),
             full=self._full,
             error=error,
@@ -153,7 +163,12 @@ class Writer:
 
     def _pending(self) -> bool:
         return bool(
-            self._appends or self._letters or self._moves or self._more_to_drop or self._measured
+            self._appends
+            or self._letters
+            or self._shipped
+            or self._moves
+            or self._more_to_drop
+            or self._measured
         )
 
     def _gather(self) -> None:
@@ -169,6 +184,8 @@ class Writer:
                 self._appends.append(item)
             elif isinstance(item, Letter):
                 self._letters.append(item)
+            elif isinstance(item, Shipped):
+                self._shipped = item.row_id
             elif isinstance(item, Move):
                 self._moves[item.sink] = item.row_id
             else:
@@ -194,6 +211,8 @@ class Writer:
         results = [(item, self.ledger.append(item.batch, item.blob)) for item in taken]
         for letter in self._letters:
             self.ledger.dead_letter(letter.stage, letter.node_id, letter.bad)
+        if self._shipped:
+            self.ledger.let_go_letters(self._shipped)
         for sink, row_id in self._moves.items():
             self.ledger.move_cursor(sink, row_id)
         more = self.ledger.drop_delivered() if self._moves or self._more_to_drop else False
@@ -202,6 +221,7 @@ class Writer:
         db.execute("COMMIT")
         self._last_commit = time.monotonic()
         self._letters = []
+        self._shipped = 0
         self._moves = {}
         self._measured = {}
         self._more_to_drop = more

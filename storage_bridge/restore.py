@@ -1,8 +1,9 @@
 """A backup into empty stores, whatever they are.
 
-The whole file is proven first. Then hours go to the tier that their age belongs in, and what was
-written is read back and compared; the outbox, which says what need not be sent again, comes last.
-All writes are repeatable: what was cut short is run again, and only then may a bridge start.
+The whole file is proven first. Then hours go to the tier that their age belongs in, records to
+warm, from where they are archived, and what was written is read back and compared; the outbox,
+which says what need not be sent again, comes last. All writes are repeatable: what was cut short
+is run again, and only then may a bridge start.
 """
 
 import asyncio
@@ -102,7 +103,7 @@ class Restore:
                 )
             return
         held = await all_series(self._tiers)
-        if held or await _has_records(self._tiers.warm.records):
+        if held or await _has_records(self._tiers):
             what = f"samples of {held[0]!r}" if held else "records"
             raise BackupError(
                 f"The configured stores are not empty, they hold {what}: nothing is overwritten; "
@@ -199,12 +200,13 @@ def _records_of(frame: Frame) -> list[Record]:
     return [kinds[name].of(body) for name, body in json.loads(frame.body)]
 
 
-async def _has_records(records: Records) -> bool:
-    await records.open()
+async def _has_records(tiers: Tiers) -> bool:
+    await tiers.warm.records.open()
     try:
         for kind in KINDS:
-            if await records.find(kind, limit=1):
-                return True
+            for records in (tiers.warm.records, tiers.cold.records):
+                if await records.find(kind, limit=1):
+                    return True
         return False
     finally:
-        await records.close()
+        await tiers.warm.records.close()

@@ -8,7 +8,7 @@ from .config import BridgeConfig
 from .model import Sample
 from .reader import MAX_LIMIT, Reader
 from .tiers import Tiers, tiers_of
-from .tiers.base import Tier
+from .tiers.base import Tier, TierError
 
 
 class StoreError(Exception):
@@ -16,10 +16,13 @@ class StoreError(Exception):
 
 
 @asynccontextmanager
-async def open_store(config: BridgeConfig, *, create: bool = False) -> AsyncIterator[Tiers]:
+async def open_store(
+    config: BridgeConfig, *, create: bool = False, partial: bool = False
+) -> AsyncIterator[Tiers]:
     """The configured tiers; raises StoreError when the file of embedded ones does not exist.
 
-    With `create` it is made. Raises TierError when a store is away.
+    With `create` it is made. Raises TierError when a store is away; with `partial` only when all
+    are: those that are closed then say so when they are asked.
     """
     path, kept = config.store_path, config.tiers
     if create:
@@ -27,11 +30,26 @@ async def open_store(config: BridgeConfig, *, create: bool = False) -> AsyncIter
     elif (kept.warm is None or kept.cold is None) and not path.exists():
         raise StoreError(f"{path} does not exist: no bridge has stored anything there yet")
     tiers = await asyncio.to_thread(tiers_of, kept, path)
-    await tiers.open()
+    if partial:
+        await _open_some(tiers)
+    else:
+        await tiers.open()
     try:
         yield tiers
     finally:
         await tiers.close()
+
+
+async def _open_some(tiers: Tiers) -> None:
+    errors: list[TierError] = []
+    every: tuple[Tier, ...] = tuple(tiers)
+    for tier in every:
+        try:
+            await tier.open()
+        except TierError as err:
+            errors.append(err)
+    if len(errors) == len(every):
+        raise errors[0]
 
 
 async def stored_samples(

@@ -22,6 +22,7 @@ class _Watched:
     restarts: int = 0
     running: bool = False
     died_of: str | None = None
+    died_at: float | None = None
 
 
 class Supervisor:
@@ -51,9 +52,18 @@ class Supervisor:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     def status(self) -> dict[str, dict[str, Any]]:
-        """By name: `running`, `restarts`, and what it last died of."""
+        """By name: `running`, `restarts`, and what it last died of.
+
+        `unsteady`: it died more than once, the last time within STEADY_S.
+        """
+        now = time.monotonic()
         return {
-            name: {"running": w.running, "restarts": w.restarts, "died_of": w.died_of}
+            name: {
+                "running": w.running,
+                "restarts": w.restarts,
+                "died_of": w.died_of,
+                "unsteady": w.restarts > 1 and w.died_at is not None and now - w.died_at < STEADY_S,
+            }
             for name, w in self._watched.items()
         }
 
@@ -72,6 +82,7 @@ class Supervisor:
             finally:
                 watched.running = False
             watched.restarts += 1
+            watched.died_at = time.monotonic()
             if time.monotonic() - began > STEADY_S:
                 attempt = 0
             await asyncio.sleep(self._restart.wait(attempt))

@@ -151,6 +151,9 @@ class Child:
     def pause(self) -> None:
         """It hangs: connections stay open and nothing is answered."""
         self._signal(signal.SIGSTOP)
+        if self.running and self._process is not None:
+            # The signal is sent, not yet obeyed: a thread may still answer something.
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         """It goes on."""

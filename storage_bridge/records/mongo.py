@@ -1,4 +1,7 @@
-"""Records as documents: `{_id: key, at, subject, batch, d: {the record's fields}}`."""
+"""Records as documents: `{_id: key, at, subject, batch, d: {the record's fields}, cold}`.
+
+`cold` is the seal of the archive that holds the document as it is now; without it none does.
+"""
 
 from typing import TYPE_CHECKING, Any, Final, override
 
@@ -7,7 +10,7 @@ from pymongo import UpdateOne
 from storage_bridge.tiers.base import TierUnavailableError
 from storage_bridge.tiers.mongo_migrations import migrate
 
-from .base import Records
+from .base import WarmRecords
 from .model import KINDS, Record, merged
 
 if TYPE_CHECKING:
@@ -28,10 +31,16 @@ async def _first_step(mongo: Mongo) -> None:
         await collection.index([("batch", 1), ("at", 1), ("_id", 1)])
 
 
-_STEPS: Final = (_first_step,)
+async def _second_step(mongo: Mongo) -> None:
+    """A way to find those that are not archived."""
+    for kind in KINDS:
+        await mongo.collection(kind.kind).index([("cold", 1)])
 
 
-class MongoRecords(Records):
+_STEPS: Final = (_first_step, _second_step)
+
+
+class MongoRecords(WarmRecords):
     """A collection for each kind of record."""
 
     def __init__(self, mongo: Mongo) -> None:
@@ -84,6 +93,25 @@ class MongoRecords(Records):
         )
         return [kind.of(document["d"]) for document in found]
 
+    @override
+    async def unarchived[R: Record](self, kind: type[R], seal: str, limit: int) -> list[R]:
+        found = await self._mongo.collection(kind.kind).find(
+            {"cold": {"$ne": seal}}, ["d"], limit=limit
+        )
+        return [kind.of(document["d"]) for document in found]
+
+    @override
+    async def set_archived(self, records: Sequence[Record], seal: str) -> int:
+        count = 0
+        for kind in KINDS:
+            operations = [
+                UpdateOne(_unchanged(record), {"$set": {"cold": seal}})
+                for record in records
+                if type(record) is kind
+            ]
+            count += (await self._mongo.collection(kind.kind).bulk(operations)).changed
+        return count
+
 
 async def put(mongo: Mongo, records: Sequence[Record]) -> int:
     """See `Records.put`; for the warm tier as well, whose conflicts are records."""
@@ -117,7 +145,9 @@ async def _put(collection: Collection, kind: type[Record], wanted: dict[str, Rec
             if after != known:
                 # Only if nobody changed it meanwhile; what a newer version added stays in it.
                 change = {**_document(after), "d": {**before, **after.body()}}
-                operations.append(UpdateOne({"_id": key, "d": before}, {"$set": change}))
+                operations.append(
+                    UpdateOne({"_id": key, "d": before}, {"$set": change, "$unset": {"cold": ""}})
+                )
                 changed.add(key)
         if not operations:
             return len(changed)
@@ -134,3 +164,8 @@ def _document(record: Record) -> dict[str, Any]:
         "batch": record.batch,
         "d": record.body(),
     }
+
+
+def _unchanged(record: Record) -> dict[str, Any]:
+    """Finds it while it has this content; field by field, for a newer version may have added."""
+    return {"_id": record.key} | {f"d.{name}": value for name, value in record.body().items()}

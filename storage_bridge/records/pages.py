@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from .base import Records
+    from .base import Readable
     from .model import Record
 
 PAGE: Final = 1000
@@ -13,7 +13,7 @@ HOUR_MS: Final = 3_600_000
 
 
 async def find_all[R: Record](
-    records: Records,
+    records: Readable,
     kind: type[R],
     *,
     start: int = 0,
@@ -41,7 +41,7 @@ async def find_all[R: Record](
 
 
 async def newest_time[R: Record](
-    records: Records, kind: type[R], subject: str, now: int
+    records: Readable, kind: type[R], subject: str, now: int
 ) -> int | None:
     """The latest time of any record about `subject`; None if there is none. `now`: where to look.
 

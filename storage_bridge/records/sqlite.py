@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final, override
 
 from . import sqlite_rows
-from .base import Records
+from .base import WarmRecords
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _USER: Final = "records"
 
 
-class SqliteRecords(Records):
+class SqliteRecords(WarmRecords):
     """Rows of the file that the embedded tiers are in as well."""
 
     def __init__(self, store: SqliteStore) -> None:
@@ -50,4 +50,16 @@ class SqliteRecords(Records):
     ) -> list[R]:
         return await self._store.read(
             lambda connection: sqlite_rows.find(connection, kind, start, end, subject, batch, limit)
+        )
+
+    @override
+    async def unarchived[R: Record](self, kind: type[R], seal: str, limit: int) -> list[R]:
+        return await self._store.read(
+            lambda connection: sqlite_rows.unarchived(connection, kind, seal, limit)
+        )
+
+    @override
+    async def set_archived(self, records: Sequence[Record], seal: str) -> int:
+        return await self._store.write(
+            lambda connection: sqlite_rows.set_archived(connection, records, seal)
         )

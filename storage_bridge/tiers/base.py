@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from storage_bridge.codec import Chunk, ChunkHead
     from storage_bridge.model import Last, Sample
-    from storage_bridge.records.base import Records
+    from storage_bridge.records.base import ColdRecords, WarmRecords
 
 type Role = Literal["hot", "warm", "cold"]
 
@@ -186,7 +186,7 @@ class WarmTier(RowTier, Protocol):
     """The newest weeks. Only `delete_exact` ever removes anything."""
 
     @property
-    def records(self) -> Records:
+    def records(self) -> WarmRecords:
         """The records in the same store, to be opened and closed by itself."""
         ...
 
@@ -219,7 +219,12 @@ class WarmTier(RowTier, Protocol):
 
 
 class ColdTier(Tier, Protocol):
-    """The archive: encoded hours, several of one hour when data came late."""
+    """The archive: encoded hours, several of one hour when data came late, and records."""
+
+    @property
+    def records(self) -> ColdRecords:
+        """The records in the same store, open while this is."""
+        ...
 
     async def write_chunk(self, chunk: Chunk) -> None:
         """Store a chunk under `(series, hour, gen)`; a repetition replaces it with its equal.

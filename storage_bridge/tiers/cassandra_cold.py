@@ -1,7 +1,6 @@
 """The cold tier in Cassandra; tables and the rule of timestamps are told in the schema."""
 
 import asyncio
-from datetime import UTC, datetime
 from itertools import batched, chain, groupby
 from typing import TYPE_CHECKING, override
 
@@ -10,16 +9,20 @@ from storage_bridge.model import hour_of
 from storage_bridge.side_by_side import side_by_side
 
 from .base import ColdTier, Role, Span, TierRejectedError, TierUnavailableError
-from .cassandra_schema import DAY_S
+from .cassandra_records import CassandraRecords
+from .cassandra_schema import DAY_S, month_of
 from .cassandra_session import CassandraSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from storage_bridge.records.base import ColdRecords
+
     from .cassandra_link import Rows
     from .cassandra_settings import CassandraSettings
 
 
+_SHORT_MS = 16 * DAY_S * 1000  # ranges that nearly always lie in one month, which need no heads
 _BATCH = 8  # chunks that are waited for together: half the time goes into waking up for answers
 
 
@@ -30,11 +33,17 @@ class CassandraCold(ColdTier):
         self._session = CassandraSession(settings)
         self._workers = max(1, settings.in_flight // _BATCH)
         self._ttl = (settings.ttl_days or 0) * DAY_S
+        self._records = CassandraRecords(self._session, self._ttl)
 
     @property
     @override
     def role(self) -> Role:
         return "cold"
+
+    @property
+    @override
+    def records(self) -> ColdRecords:
+        return self._records
 
     @override
     async def open(self) -> None:
@@ -84,7 +93,7 @@ class CassandraCold(ColdTier):
     def _rows(self, chunk: Chunk) -> Iterator[tuple[str, tuple[object, ...]]]:
         head = chunk.head
         facts = head[3:]
-        month = _month(head.hour)
+        month = month_of(head.hour)
         yield (
             "write chunk",
             (head.series, month, head.hour, head.gen, *facts, chunk.data, self._ttl),
@@ -98,14 +107,21 @@ class CassandraCold(ColdTier):
 
     @override
     async def chunks(self, series: str, start: int, end: int) -> list[Chunk]:
-        heads = await self.heads(series, start, end)
-        known = {(head.hour, head.gen) for head in heads}
-        pages = await asyncio.gather(
-            *(
-                self._read("chunks", series, month, min(hours), max(hours) + 1)
-                for month, hours in _months(heads)
+        if end - start <= _SHORT_MS and month_of(start) == month_of(end - 1):
+            month = month_of(start)
+            heads, *pages = await asyncio.gather(
+                self.heads(series, start, end),
+                self._read("chunks", series, month, hour_of(start), end),
             )
-        )
+        else:
+            heads = await self.heads(series, start, end)
+            pages = await asyncio.gather(
+                *(
+                    self._read("chunks", series, month, min(hours), max(hours) + 1)
+                    for month, hours in _months(heads)
+                )
+            )
+        known = {(head.hour, head.gen) for head in heads}
         # What only one of the two tables has counts as not archived.
         found = (Chunk(_head(series, *row[:-1]), row[-1]) for row in chain.from_iterable(pages))
         return [chunk for chunk in found if (chunk.head.hour, chunk.head.gen) in known]
@@ -113,7 +129,7 @@ class CassandraCold(ColdTier):
     @override
     async def mark(self, series: str, hour: int) -> bytes:
         times = await asyncio.gather(
-            self._read("chunk times", series, _month(hour), hour, hour + 1),
+            self._read("chunk times", series, month_of(hour), hour, hour + 1),
             self._read("head times", series, hour, hour + 1),
         )
         return repr(times).encode()
@@ -133,10 +149,4 @@ def _head(series: str, gen: bytes, *facts: object) -> ChunkHead:
 
 def _months(heads: Iterable[ChunkHead]) -> list[tuple[int, list[int]]]:
     hours = (head.hour for head in heads)
-    return [(month, list(group)) for month, group in groupby(hours, _month)]
-
-
-def _month(hour: int) -> int:
-    """The month (UTC) as a number that people can read, such as 202611."""
-    day = datetime.fromtimestamp(hour / 1000, UTC)
-    return day.year * 100 + day.month
+    return [(month, list(group)) for month, group in groupby(hours, month_of)]

@@ -9,10 +9,18 @@ Rows are written with the time of writing, not with a time made from the hour: t
 wins as a whole, so that a damaged row can be replaced, a row deleted by hand can be archived
 again, and the cells of two encodings of one content (zstd versions differ) never mix, as those of
 equal timestamps would. It also keeps the windows of TWCS apart, into which old hours come late.
+
+Table `record` has a partition for each record, named by its kind and key, and a row for each
+content that was archived of it; `gen` is made of the content, and reading merges them. Table
+`record_place` says where records are found: in the place `m/<month>` of their time and in that of
+their batch, `b/<batch>`; the place without a name lists the months there are. Where a merge moves
+the time of a record, its old row stays, and leads to a record that is not shown there. Nothing is
+deleted, so that no tombstone is ever read over.
 """
 
 import re
 import uuid
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -64,6 +72,24 @@ STATEMENTS: Final[dict[str, Statement]] = {
     "first": Statement("SELECT t0 FROM {ks}.head WHERE series = ? LIMIT 1"),
     "last": Statement("SELECT t0 FROM {ks}.head WHERE series = ? ORDER BY hour DESC LIMIT 1"),
     "count": Statement("SELECT sum(CAST(rows AS bigint)) FROM {ks}.head WHERE series = ?"),
+    "write record": Statement(
+        "INSERT INTO {ks}.record (kind, key, gen, body) VALUES (?, ?, ?, ?) USING TTL ?"
+    ),
+    "write place": Statement(
+        "INSERT INTO {ks}.record_place (kind, place, at, key, gen) VALUES (?, ?, ?, ?, ?) "
+        "USING TTL ?"
+    ),
+    "record": Statement(
+        "SELECT gen, body, writetime(body) FROM {ks}.record WHERE kind = ? AND key = ?", 100
+    ),
+    "place": Statement(
+        "SELECT writetime(gen) FROM {ks}.record_place "
+        "WHERE kind = ? AND place = ? AND at = ? AND key = ?"
+    ),
+    "places": Statement(
+        "SELECT at, key FROM {ks}.record_place WHERE kind = ? AND place = ? "
+        "AND (at, key) > (?, ?) AND (at, key) < (?, '') LIMIT ?"
+    ),
 }
 
 # Each step may be taken twice, and by two bridges at once; a new one is added at the end. Tables
@@ -82,6 +108,20 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         ) WITH id = {{id:head}} AND compaction = {{compaction}} AND compression = {{
             'class': 'LZ4Compressor', 'chunk_length_in_kb': 16
         }}""",
+    ),
+    (
+        """CREATE TABLE IF NOT EXISTS {ks}.record (
+            kind text, key text, gen blob, body text,
+            PRIMARY KEY ((kind, key), gen)
+        ) WITH id = {id:record} AND compaction = {compaction} AND compression = {
+            'class': 'LZ4Compressor', 'chunk_length_in_kb': 16
+        }""",
+        """CREATE TABLE IF NOT EXISTS {ks}.record_place (
+            kind text, place text, at bigint, key text, gen blob,
+            PRIMARY KEY ((kind, place), at, key)
+        ) WITH id = {id:record_place} AND compaction = {compaction} AND compression = {
+            'class': 'LZ4Compressor', 'chunk_length_in_kb': 16
+        }""",
     ),
 )
 TAKEN: Final = "SELECT version FROM {ks}.migration"
@@ -137,6 +177,12 @@ def filled(statement: str, keyspace: str, compaction: str = "") -> str:
 def quoted(name: str) -> str:
     """A name as CQL takes it, whatever is in it."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def month_of(t: int) -> int:
+    """The month (UTC) of a time (ms), as a number that people can read, such as 202611."""
+    day = datetime.fromtimestamp(t / 1000, UTC)
+    return day.year * 100 + day.month
 
 
 def _map(pairs: Mapping[str, str]) -> str:

@@ -4,31 +4,36 @@ import asyncio
 import math
 from contextlib import aclosing
 from itertools import batched
-from typing import TYPE_CHECKING, Any, Final, override
+from typing import TYPE_CHECKING, Final, override
 
 from bson.datetime_ms import DatetimeMS
 from pymongo import DeleteOne, UpdateOne
 
 from storage_bridge.model import HOUR_MS, MINUTE_MS, Sample
 from storage_bridge.reader_buckets import of_samples
-from storage_bridge.records.base import Records
+from storage_bridge.records.base import WarmRecords
 from storage_bridge.records.model import Refused
 from storage_bridge.records.mongo import MongoRecords
+from storage_bridge.side_by_side import side_by_side
 
 from .base import Bucket, Conflict, Role, SeriesHour, Span, WarmTier, Written
 from .conflicts import conflict_of, refused_of
-from .mongo_documents import minutes_of, parts_of, samples_of, update_of
+from .mongo_documents import document_of, minutes_of, parts_of, samples_of, update_of
 from .mongo_migrations import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .mongo_client import Collection, Mongo
+    from .mongo_client import Collection, Document, Mongo
+    from .mongo_documents import Part
 
 MINUTES: Final = "minutes"
 _BULK: Final = 250  # operations: some ms to encode, in which nobody else runs
+_MET: Final = 20_000  # documents remembered: a minute or two of thousands of series
+_AT_ONCE: Final = 2  # bulks: the server works on one while the other is encoded
 _READ: Final = 200  # documents decoded without letting anybody else run: a few ms
 _CONTENT: Final = ("b", "v")
+_KEPT: Final = ("_id", *_CONTENT)
 _SUMMARY: Final = {
     "r": {"$sum": "$a.r"},
     "n": {"$sum": "$a.n"},
@@ -58,6 +63,8 @@ class MongoWarm(WarmTier):
 
     def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
+        # Documents that are there, to ask for no second one; one that has gone is made again.
+        self._met: set[str] = set()
 
     @property
     @override
@@ -66,7 +73,7 @@ class MongoWarm(WarmTier):
 
     @property
     @override
-    def records(self) -> Records:
+    def records(self) -> WarmRecords:
         return MongoRecords(self._mongo)
 
     @override
@@ -84,16 +91,31 @@ class MongoWarm(WarmTier):
 
     @override
     async def write(self, samples: Sequence[Sample]) -> Written:
-        minutes = self._minutes
-        grouped = await asyncio.to_thread(parts_of, samples)
-        for parts in batched(grouped, _BULK, strict=False):
-            await minutes.bulk(
-                [
-                    UpdateOne({"_id": part.key}, update_of(part, _date(part.minute)), upsert=True)
-                    for part in parts
-                ]
-            )
+        left = iter(batched(await asyncio.to_thread(parts_of, samples), _BULK, strict=False))
+
+        async def work() -> None:
+            for parts in left:
+                await self._add(parts)
+
+        await side_by_side(_AT_ONCE, work)
         return Written(len(samples), 0)
+
+    async def _add(self, parts: Sequence[Part]) -> None:
+        minutes = self._minutes
+        new = [part for part in parts if part.key not in self._met]
+        more = [part for part in parts if part.key in self._met]
+        # A document that is made costs a server a fraction of one that it has to change.
+        there = await minutes.insert([document_of(part, _date(part.minute)) for part in new])
+        more += [new[place] for place in there]
+        await minutes.bulk(
+            [
+                UpdateOne({"_id": part.key}, update_of(part, _date(part.minute)), upsert=True)
+                for part in more
+            ]
+        )
+        if len(self._met) > _MET:
+            self._met.clear()
+        self._met.update(part.key for part in new)
 
     @override
     async def read(
@@ -111,7 +133,10 @@ class MongoWarm(WarmTier):
             async with aclosing(found):
                 async for documents in found:
                     for document in documents:
-                        rows += [row for row in samples_of(document) if start <= row.t < end]
+                        here = samples_of(document)
+                        if not here or here[0].t < start or here[-1].t >= end:
+                            here = [row for row in here if start <= row.t < end]
+                        rows += here
                     if limit is not None and len(rows) >= limit:
                         break
                     await asyncio.sleep(0)  # reading weeks must not hold up the loop
@@ -215,24 +240,25 @@ class MongoWarm(WarmTier):
             return 0
         given = minutes_of(samples)
         minutes = self._minutes
-        gone: dict[str, int] = {}
-        operations: list[Any] = []
-        async for documents in minutes.batches({"_id": {"$in": list(given)}}, _CONTENT):
-            for document in documents:
-                here = samples_of(document)
-                if given[document["_id"]].issuperset(here):
-                    gone[document["_id"]] = len(here)
-                    # Only as it was read: whoever adds to it meanwhile keeps it.
-                    unchanged = {key: document.get(key) for key in ("_id", *_CONTENT)}
-                    operations.append(DeleteOne(unchanged))
-        if not operations:
-            return 0
-        done = await minutes.bulk(operations)
-        if done.removed != len(operations):
-            kept = await minutes.find({"_id": {"$in": list(gone)}}, ["_id"])
-            for document in kept:
-                del gone[document["_id"]]
-        return sum(gone.values())
+        # Nearly always a document holds just these, in order: then it need not be read once more.
+        made = [document_of(part, _date(part.minute)) for part in parts_of(samples)]
+        removed = await self._delete(made)
+        if removed == len(given):
+            return len(samples)
+        found = await minutes.find({"_id": {"$in": list(given)}}, _CONTENT)
+        here = {document["_id"]: samples_of(document) for document in found}
+        gone = [rows for key, rows in given.items() if key not in here][:removed]
+        known = [each for each in found if set(given[each["_id"]]).issuperset(here[each["_id"]])]
+        if await self._delete(known) != len(known):
+            kept = await minutes.find({"_id": {"$in": [each["_id"] for each in known]}}, ["_id"])
+            still = {document["_id"] for document in kept}
+            known = [each for each in known if each["_id"] not in still]
+        return sum(map(len, gone)) + sum(len(here[each["_id"]]) for each in known)
+
+    async def _delete(self, documents: Sequence[Document]) -> int:
+        """Remove those that hold exactly this; whoever adds to one meanwhile keeps it."""
+        operations = [DeleteOne({key: each.get(key) for key in _KEPT}) for each in documents]
+        return (await self._minutes.bulk(operations)).removed
 
     @override
     async def keep_conflicts(self, conflicts: Iterable[Conflict]) -> None:

@@ -6,10 +6,13 @@ from storage_bridge.codec import Chunk, ChunkHead
 from storage_bridge.model import hour_of
 
 from .base import ColdTier, Role, Span
+from .sqlite_cold_records import SqliteColdRecords
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
+
+    from storage_bridge.records.base import ColdRecords
 
     from .sqlite_store import SqliteStore
 
@@ -25,11 +28,17 @@ class SqliteCold(ColdTier):
 
     def __init__(self, store: SqliteStore) -> None:
         self._store = store
+        self._records = SqliteColdRecords(store)
 
     @property
     @override
     def role(self) -> Role:
         return "cold"
+
+    @property
+    @override
+    def records(self) -> ColdRecords:
+        return self._records
 
     @override
     async def open(self) -> None:

@@ -52,7 +52,10 @@ FROM (
 def insert(
     store: SqliteStore, connection: sqlite3.Connection, samples: Sequence[Sample]
 ) -> Written:
-    """Store samples; the first content of a key stays, others go to `conflict`."""
+    """Store samples; the first content of a key stays, others go to `conflict`.
+
+    A value of -0.0 comes back as 0.0, its equal: SQLite stores whole reals as integers.
+    """
     fresh: dict[tuple[str, int], Sample] = {}
     again: list[Sample] = []
     for sample in samples:

@@ -89,4 +89,9 @@ def _records(connection: sqlite3.Connection) -> None:
     connection.execute("DROP TABLE conflict")
 
 
-_STEPS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_tiers, _records)
+def _archive(connection: sqlite3.Connection) -> None:
+    """Records are archived as well."""
+    _run(connection, records.ARCHIVE_SCHEMA)
+
+
+_STEPS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (_tiers, _records, _archive)

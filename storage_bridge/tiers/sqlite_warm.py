@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, override
 
 from storage_bridge.model import HOUR_MS, Sample
 from storage_bridge.records import sqlite_rows as records
-from storage_bridge.records.base import Records
+from storage_bridge.records.base import WarmRecords
 from storage_bridge.records.model import Refused
 from storage_bridge.records.sqlite import SqliteRecords
 
@@ -32,7 +32,7 @@ class SqliteWarm(WarmTier):
 
     @property
     @override
-    def records(self) -> Records:
+    def records(self) -> WarmRecords:
         return SqliteRecords(self._store)
 
     @override

@@ -19,7 +19,23 @@ from .servers.redis import PREFIX, redis_cluster_url, redis_sentinel_url, redis_
 # Fixtures of the session: imported elsewhere, each module had its own.
 __all__ = ["cassandra_address", "mongo_url", "redis_cluster_url", "redis_sentinel_url", "redis_url"]
 
+SERVERS = {
+    "cassandra_address",
+    "mongo_url",
+    "redis_cluster_url",
+    "redis_sentinel_url",
+    "redis_url",
+    "stores",
+}
+
 type OpenOutbox = Callable[..., Outbox]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give time to whoever comes first to a store: it starts the server."""
+    for item in items:
+        if isinstance(item, pytest.Function) and not SERVERS.isdisjoint(item.fixturenames):
+            item.add_marker(pytest.mark.timeout(400))  # a test's own limit goes first
 
 
 def pytest_configure() -> None:

@@ -12,9 +12,11 @@ import aiohttp
 import pytest
 
 from storage_bridge.app import Bridge
+from storage_bridge.cli import main
 from storage_bridge.config import load
 from storage_bridge.data_dir import DataDirError
 from storage_bridge.outbox_schema import OutboxError
+from storage_bridge.tiers.base import TierUnavailableError
 
 from .bridge_files import write_config
 from .fake_home_assistant import FakeHomeAssistant, FakeNode
@@ -89,6 +91,35 @@ async def test_a_tier_that_cannot_be_opened_holds_up_nothing_else(tmp_path: Path
         assert await bridge.tiers.warm.count() == 500
 
 
+async def test_a_cold_tier_that_went_away_is_an_alarm_and_a_line_and_a_figure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with FakeHomeAssistant() as ha, _bridge(tmp_path, ha.url) as bridge:
+        command = ["status", "--config", str(tmp_path / "bridge.yaml")]
+        await bridge.keeper.ask_now()
+        assert await asyncio.to_thread(main, command) == 0
+        assert "Tier cold: answers" in capsys.readouterr().out
+
+        async def away(*_args: object) -> None:
+            raise TierUnavailableError("Nobody is at 127.0.0.9.")
+
+        monkeypatch.setattr(bridge.tiers.cold, "span", away)
+        monkeypatch.setattr(bridge.tiers.cold.records, "seal", away)
+        await bridge.keeper.ask_now()
+        await bridge.keeper.archive_once()
+        alarms = (await bridge.status())["alarms"]
+        assert "The cold tier cannot be used: Nobody is at 127.0.0.9." in alarms
+        assert "Archiving does not get on: Nobody is at 127.0.0.9." in alarms
+        metrics = await bridge.metrics()
+        assert 'smart_beer_bridge_tier_closed{tier="cold"} 1' in metrics
+        assert "smart_beer_bridge_archive_failing 1" in metrics
+        assert bridge.failing() is None, "samples are still taken in"
+        assert await asyncio.to_thread(main, command) == 0
+        shown = capsys.readouterr().out
+        assert "Tier cold: Nobody is at 127.0.0.9." in shown
+        assert "it does not get on: Nobody is at 127.0.0.9." in shown
+
+
 async def test_a_feeder_that_dies_is_started_again_and_nothing_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,8 +163,9 @@ async def test_a_full_outbox_fails_the_health_check(tmp_path: Path) -> None:
     ):
         node.channels = 7
         await until(lambda: bridge.failing() == "outbox", "it is full")
-        acked = ha.acked[("n", "s1")]
+        kept = (await bridge.outbox.resume())["n"][1]
+        await until(lambda: ha.acked.get(("n", "s1")) == kept, "what is kept is acknowledged")
         await asyncio.sleep(0.5)
-        assert ha.acked[("n", "s1")] == acked, "nothing more is acknowledged"
+        assert ha.acked[("n", "s1")] == kept, "nothing more is acknowledged"
         assert bridge.source.connected
         assert any("full" in alarm for alarm in (await bridge.status())["alarms"])

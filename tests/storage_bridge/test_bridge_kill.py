@@ -44,6 +44,7 @@ async def test_the_tiers_hold_what_was_acknowledged_no_gap_no_duplicate(tmp_path
                     ha.grow(node.node_id, 2000)
                 async with asyncio.timeout(40):
                     while ha.sent < wanted:
+                        assert process.returncode is None, "the bridge ended by itself"
                         await asyncio.sleep(0.002)
                 await asyncio.sleep(chance.random() / 20)
             finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ from storage_bridge.codec import CodecError
 from storage_bridge.config import load
 from storage_bridge.keeper import DAY_MS
 from storage_bridge.model import HOUR_MS, Sample
+from storage_bridge.records.model import Batch, Event, Record
 from storage_bridge.tiers import Tiers, embedded
+from storage_bridge.tiers.base import TierRejectedError
+from storage_bridge.tiers.sqlite_cold_records import SqliteColdRecords
 
 from .bridge_files import write_config
 from .generated import SERIES, probe_hour
@@ -21,6 +25,10 @@ OLD = [
     sample
     for hour in range(3)
     for sample in probe_hour(NOW - 31 * DAY_MS + hour * HOUR_MS, hour, step_ms=60_000)
+]
+RECORDS: list[Record] = [
+    Batch("B001", "mash-tun", NOW, None, "B001", "", 0),
+    Event("switch.pump", NOW, "on"),
 ]
 NEW = probe_hour(NOW - DAY_MS, step_ms=60_000)
 
@@ -45,6 +53,7 @@ def config(tmp_path: Path) -> Path:
     async def feed(tiers: Tiers) -> None:
         await tiers.open()
         await tiers.warm.write(OLD + NEW)
+        await tiers.warm.records.put(RECORDS)
         await tiers.close()
 
     asyncio.run(feed(embedded(store)))
@@ -56,16 +65,23 @@ def test_what_is_due_is_told_and_then_moved(
 ) -> None:
     store = load(config).store_path
     assert main(["archive", "--config", str(config)]) == 0
-    assert "3 hours are older than 30 days" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "3 hours are older than 30 days" in told.out
+    assert "2 records are not in the archive" in told.out
     assert counts(store) == (len(OLD + NEW), 0)
     assert main(["archive", "--now", "--settle", "0", "--config", str(config)]) == 0
     told = capsys.readouterr()
     assert "3 hours copied, 180 samples moved, 0 hours failed" in told.out
+    assert "2 records copied, 0 records failed" in told.out
+    assert "2 records are looked at once more in 0 s" in told.err
     assert "3 of 3 hours done" in told.err
     assert counts(store) == (len(NEW), len(OLD))
     command = ["archive", "--now", "--settle", "0", "--older-than", "0", "--config", str(config)]
     assert main(command) == 0
+    assert "0 records copied, 0 records failed" in capsys.readouterr().out
     assert counts(store) == (0, len(OLD + NEW))
+    assert main(["archive", "--config", str(config)]) == 0
+    assert "\n0 records are not in the archive" in capsys.readouterr().out
 
 
 def test_an_hour_that_cannot_be_moved_is_told(
@@ -82,6 +98,24 @@ def test_an_hour_that_cannot_be_moved_is_told(
 def _refuse(samples: list[Sample]) -> None:
 
     raise CodecError(f"{samples[0].series} is not encoded")
+
+
+def test_a_record_that_cannot_be_archived_is_told(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = SqliteColdRecords.put
+
+    async def refuse(self: SqliteColdRecords, records: Sequence[Record]) -> int:
+        if RECORDS[1] in records:
+            raise TierRejectedError("The archive takes no events.")
+        return await put(self, records)
+
+    monkeypatch.setattr(SqliteColdRecords, "put", refuse)
+    assert main(["archive", "--now", "--settle", "0", "--config", str(config)]) == 1
+    told = capsys.readouterr()
+    assert "1 records copied, 1 records failed" in told.out
+    assert told.err.count("takes no events") == 1
+    assert '["switch.pump",' in told.err
 
 
 @pytest.mark.parametrize("argument", ["--settle=-1", "--settle=x", "--older-than=-3"])

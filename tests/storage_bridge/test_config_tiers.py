@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from storage_bridge.config import BridgeConfig, ConfigError, load
+from storage_bridge.config_tiers import HOURS_PER_MINUTE, MAX_TTL_DAYS
 from storage_bridge.tiers import DriverMissingError, tiers_of
 from storage_bridge.tiers.cassandra_settings import CassandraSettings
-from storage_bridge.tiers.mongo_settings import MongoSettings
+from storage_bridge.tiers.mongo_settings import MAX_FLUSH_S, MIN_FLUSH_S, MongoSettings
 from storage_bridge.tiers.redis_settings import DAY_MS, RedisSettings
 from storage_bridge.tiers.sqlite_cold import SqliteCold
 from storage_bridge.tiers.sqlite_hot import SqliteHot
@@ -42,13 +43,14 @@ tiers:
   hot: {driver: redis, url: "rediss+sentinel://a,b:26380/brewery/2", username: bridge,
         password_file: secrets/redis, ca_file: ca.pem, keep_days: 2}
   warm: {driver: pymongo, url: "mongodb://a:1,b:2/?replicaSet=rs0", database: beer,
-         username: bridge, password_file: /secret, keep_days: 40}
+         username: bridge, password_file: /secret, keep_days: 40, flush_s: 60}
   cold: {driver: cassandra, hosts: [c1, 10.0.0.2], port: 9142, keyspace: beer,
          data_center: cellar, replication: {cellar: 3}, consistency: QUORUM,
-         username: bridge, password_file: secret, ca_file: ca.pem, compaction: twcs, ttl_days: 900}
+         username: bridge, password_file: secret, ca_file: ca.pem, compaction: twcs, ttl_days: 900,
+         hours_per_minute: 1000}
 """,
     ).tiers
-    assert (tiers.hot_days, tiers.warm_days) == (2, 40)
+    assert (tiers.hot_days, tiers.warm_days, tiers.hours_per_minute) == (2, 40, 1000)
     assert tiers.hot == RedisSettings(
         url="rediss+sentinel://a,b:26380/brewery/2",
         username="bridge",
@@ -62,6 +64,7 @@ tiers:
         database="beer",
         username="bridge",
         password_file=Path("/secret"),
+        flush_s=60,
     )
     assert tiers.cold == CassandraSettings(
         hosts=("c1", "10.0.0.2"),
@@ -92,6 +95,44 @@ tiers:
     assert tiers.warm == MongoSettings(url="mongodb://m")
     assert tiers.cold == CassandraSettings(hosts=("c",))
     assert not tiers.embedded
+    assert tiers.hours_per_minute == HOURS_PER_MINUTE
+
+
+@pytest.mark.parametrize(
+    ("tier", "section", "name", "low", "high"),
+    [
+        ("warm", "driver: motor, url: 'mongodb://m'", "flush_s", MIN_FLUSH_S, MAX_FLUSH_S),
+        ("cold", "driver: cassandra, hosts: [c]", "ttl_days", 1, MAX_TTL_DAYS),
+        ("cold", "driver: cassandra, hosts: [c]", "hours_per_minute", 1, 1_000_000),
+        ("cold", "driver: sqlite", "hours_per_minute", 1, 1_000_000),
+    ],
+)
+def test_a_number_may_be_at_its_limits_and_no_further(
+    tmp_path: Path, tier: str, section: str, name: str, low: int, high: int
+) -> None:
+    def told(value: object) -> str:
+        return f"tiers: {{{tier}: {{{section}, {name}: {value}}}}}\n"
+
+    for value in (low, high):
+        tiers = _load(tmp_path, told(value)).tiers
+        assert getattr(tiers, name, None) or getattr(getattr(tiers, tier), name) == value
+    sentence = f"tiers.{tier}.{name} must be a whole number from {low} to {high}."
+    for wrong in (low - 1, high + 1, -1, 1.5, "'5'", "true", "[1]", ".nan", ".inf"):
+        assert _problems(tmp_path, told(wrong)) == [
+            f"{tmp_path / 'bridge.yaml'}, line 3: {sentence}"
+        ]
+
+
+def test_ttl_days_may_be_left_open_and_is_for_a_server_only(tmp_path: Path) -> None:
+    cold = _load(
+        tmp_path, "tiers: {cold: {driver: cassandra, hosts: [c], ttl_days: null}}\n"
+    ).tiers.cold
+    assert cold is not None
+    assert cold.ttl_days is None
+    [problem] = _problems(tmp_path, "tiers: {cold: {driver: sqlite, ttl_days: 9}}\n")
+    assert "line 3: tiers.cold.ttl_days is not known" in problem
+    [problem] = _problems(tmp_path, "tiers: {warm: {driver: sqlite, flush_s: 9}}\n")
+    assert "line 3: tiers.warm.flush_s is not known" in problem
 
 
 @pytest.mark.parametrize(

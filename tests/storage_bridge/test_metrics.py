@@ -5,12 +5,15 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from storage_bridge.metrics import render
 
 STATUS: dict[str, Any] = {
     "source": {"connected": True, "counts": {"batches": 3}},
     "outbox": {
-        "rows": 2, "samples": 20, "bytes": 4096, "max_bytes": 9999, "full": False, "error": None,
+        "rows": 2, "samples": 20, "letters": 4, "bytes": 4096, "max_bytes": 9999,
+        "full": False, "error": None,
         "counters": {"samples": 20}, "last_row": 7, "cursors": {"hot": 7, "warm": 5},
     },
     "following": {
@@ -23,9 +26,10 @@ STATUS: dict[str, Any] = {
     },
     "tiers": {
         "closed": {"cold": "refused"},
+        "last_pass": {"error": "refused", "failed": []},
         "moved": {"copied": 4, "deleted": 9, "conflicts": 0, "failed": 1, "done": 2, "due": 5},
     },
-    "tasks": {"feed warm": {"restarts": 1}},
+    "tasks": {"feed warm": {"restarts": 1, "unsteady": True}},
     "coverage": {'n"\\\n': [{"samples": 12, "lost": 3}, {"samples": 1, "lost": 0}]},
 }  # fmt: skip
 
@@ -40,14 +44,32 @@ def test_every_line_is_well_formed_and_each_family_typed_once() -> None:
         assert line in types or sample.fullmatch(line), line
     assert 'sink_rows_behind{sink="warm"} 2' in text
     assert "archive_hours_left 3" in text
+    assert "outbox_letters 4" in text
     assert "batch_changes_waiting 1" in text
     assert 'following{part="alarms"} 0' in text
     assert 'following_events_total{part="alarms",kind="records"} 2' in text
     assert 'tier_closed{tier="cold"} 1' in text
+    assert 'tier_closed{tier="hot"} 0' in text, "a figure that is absent alarms nobody"
+    assert "archive_failing 1" in text
+    assert 'task_unsteady{task="feed warm"} 1' in text
     assert 'node_samples{node="n\\"\\\\\\n"} 13' in text
     assert 'commit_latency_seconds_bucket{le="0.001"} 2' in text
     assert 'commit_latency_seconds_bucket{le="+Inf"} 5' in text
     assert "commit_latency_seconds_count 5" in text
+
+
+@pytest.mark.parametrize(
+    ("last_pass", "failing"),
+    [
+        (None, 0),
+        ({"error": None, "failed": []}, 0),
+        ({"error": None, "failed": ["An hour is damaged."]}, 1),
+        ({"error": "No answer.", "failed": []}, 1),
+    ],
+)
+def test_an_archive_that_does_not_get_on_is_a_figure(last_pass: object, failing: int) -> None:
+    text = render({**STATUS, "tiers": {**STATUS["tiers"], "last_pass": last_pass}}, {})
+    assert f"smart_beer_bridge_archive_failing {failing}\n" in text
 
 
 def test_the_dashboard_asks_for_nothing_that_is_not_told() -> None:
@@ -63,5 +85,6 @@ def test_the_dashboard_asks_for_nothing_that_is_not_told() -> None:
     }
     assert len(asked) >= 12
     assert asked <= told
+    assert {f"smart_beer_bridge_{name}" for name in ("tier_closed", "archive_failing")} <= asked
     ids = [panel["id"] for panel in dashboard["panels"]]
     assert len(ids) == len(set(ids))

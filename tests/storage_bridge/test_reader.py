@@ -272,6 +272,7 @@ async def test_a_tier_that_is_gone_makes_the_answer_partial_and_is_named(
     assert reply["series"][SERIES] == slow_points(page.samples, HOUR, HOUR + HOUR_MS, 1000)
 
 
+@pytest.mark.real_time
 async def test_a_tier_that_does_not_answer_holds_up_nobody_for_ever(
     tiers: Tiers, tmp_path: Path
 ) -> None:
@@ -297,6 +298,7 @@ class HangingCold(SqliteCold):
         return []
 
 
+@pytest.mark.real_time
 async def test_a_tier_that_hangs_is_not_asked_again_for_every_hour(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "store.db")
     cold = HangingCold(store)
@@ -306,7 +308,7 @@ async def test_a_tier_that_hangs_is_not_asked_again_for_every_hour(tmp_path: Pat
     try:
         for hour in range(30):
             await cold.write_chunk(encode(probe_hour(HOUR + hour * HOUR_MS, step_ms=60_000)))
-        reader = Reader(tiers.hot, tiers.warm, cold, timeout_s=0.2)
+        reader = Reader(tiers.hot, tiers.warm, cold, timeout_s=1)
         end = HOUR + 30 * HOUR_MS
         page = await reader.samples(SERIES, HOUR, end, 10_000)
         assert (page.samples, page.cursor) == ([], None)

@@ -32,6 +32,11 @@ class Process:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.returncode is None
+
     async def start(self) -> None:
         """Start it, and return when it does its work."""
         self.folder.mkdir(parents=True, exist_ok=True)

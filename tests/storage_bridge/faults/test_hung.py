@@ -67,8 +67,14 @@ async def test_a_store_without_room(name: str, stores: Stores, brewery: MakeBrew
 
 async def test_an_outbox_without_room_acknowledges_nothing(brewery: MakeBrewery) -> None:
     made, bridge = await _made(brewery)
+    node = made.nodes[0]
+
+    async def acknowledged() -> bool:
+        return made.acked(node) == node.last
+
+    await made.until(acknowledged, "what is taken is acknowledged")
     limit_files(bridge.pid, 4096)
-    acked = made.ha.acked[("n", "s1")]
+    acked = made.acked(node)
     made.grow(500)
 
     async def failing() -> bool:
@@ -76,7 +82,7 @@ async def test_an_outbox_without_room_acknowledges_nothing(brewery: MakeBrewery)
 
     await made.until(failing, "the health check fails")
     assert (await bridge.status())["outbox"]["error"] is not None
-    assert made.ha.acked[("n", "s1")] == acked, "it acknowledged what it could not keep"
+    assert made.acked(node) == acked, "it acknowledged what it could not keep"
     limit_files(bridge.pid, None)
     made.grow(100)
     await made.check()

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from storage_bridge.model import HOUR_MS
+from storage_bridge.records.model import DeadLetter
 
 from .brewery import read_without_pause
 from .conftest import MakeBrewery
@@ -71,7 +72,10 @@ async def test_two_bridges_replay_the_same_hour_at_once(brewery: MakeBrewery) ->
     assert [counters["samples"] for counters in outboxes] == [3500, 3500]
 
 
-async def test_poison_records_are_put_aside_and_the_rest_is_stored(brewery: MakeBrewery) -> None:
+async def test_poison_records_are_put_aside_as_documents_and_the_rest_is_stored(
+    stores: Stores, brewery: MakeBrewery
+) -> None:
+    """Also when MongoDB is away, and the bridge is killed before it is back."""
     made = await brewery(Node("n"), batch=100)
     bridge = await made.add_bridge()
 
@@ -84,11 +88,31 @@ async def test_poison_records_are_put_aside_and_the_rest_is_stored(brewery: Make
         return [orjson.dumps(message)]
 
     made.ha.mangle = spoil
-    made.grow(1000)
+    made.grow(500)
     await made.check()
+    await asyncio.to_thread(stores.kill, "mongo")
+    made.grow(500)
+    await made.taken()
+    waiting = await bridge.status()
+    await bridge.kill()
+    assert waiting["letters"]["waiting"] > 5
+    await bridge.start()
+    await asyncio.to_thread(stores.start, "mongo")
+    await made.check()
+
+    async def written() -> bool:
+        return not (await bridge.status())["letters"]["waiting"]
+
+    await made.until(written, "every letter is a document")
     status = await bridge.status()
     assert len(made.spoiled) >= 25
     assert status["outbox"]["counters"]["dead_letters"] == len(made.spoiled)
+    async with made.tiers() as tiers:
+        letters = await tiers.warm.records.find(DeadLetter)
+    assert sorted(orjson.loads(letter.record)[1] for letter in letters) == sorted(
+        t for _, t in made.spoiled
+    )
+    assert {(letter.stage, letter.node_id) for letter in letters} == {("source", "n")}
 
 
 async def test_readers_beside_two_movers_and_a_feeder_miss_nothing(brewery: MakeBrewery) -> None:

@@ -10,11 +10,13 @@ import pytest
 from storage_bridge.tiers.mongo_client import Mongo
 from storage_bridge.tiers.mongo_settings import Driver, MongoSettings
 from storage_bridge.tiers.mongo_warm import MongoWarm
+from storage_bridge.tiers.sqlite_cold import SqliteCold
 from storage_bridge.tiers.sqlite_store import SqliteStore
 from storage_bridge.tiers.sqlite_warm import SqliteWarm
 from tests.storage_bridge.servers.mongo import drop
 
 from .contract import Make, RecordsContract, records
+from .contract_cold import ColdRecordsContract
 
 __all__ = ["records"]
 
@@ -23,6 +25,12 @@ class TestSqlite(RecordsContract):
     @pytest.fixture
     def make(self, tmp_path: Path) -> Make:
         return lambda: SqliteWarm(SqliteStore(tmp_path / "store.db")).records
+
+
+class TestSqliteArchive(ColdRecordsContract):
+    @pytest.fixture
+    def make(self, tmp_path: Path) -> Make:
+        return lambda: SqliteCold(SqliteStore(tmp_path / "store.db")).records
 
 
 class TestMongo(RecordsContract):

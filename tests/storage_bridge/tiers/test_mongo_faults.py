@@ -70,6 +70,7 @@ async def test_a_server_that_is_not_there_is_named_and_found_when_it_comes(
     await warm.close()
 
 
+@pytest.mark.real_time
 async def test_a_server_that_hangs_fails_each_call_in_time_and_the_loop_goes_on(
     own_server: MongoServer, warm: MongoWarm
 ) -> None:
@@ -95,7 +96,7 @@ async def test_a_server_that_hangs_fails_each_call_in_time_and_the_loop_goes_on(
         assert isinstance(result, TierUnavailableError)
         assert "MongoDB at" in str(result)
     assert ticks > 10
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await until_written(warm, [ROW])
     assert await warm.read("n/0", HOUR, HOUR + 1) == [ROW]
 
@@ -114,6 +115,7 @@ async def until_written(warm: MongoWarm, rows: list[Sample]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 async def test_a_server_killed_while_two_bridges_write_has_all_it_acknowledged(
     own_server: MongoServer, tmp_path: Path
 ) -> None:
@@ -158,7 +160,7 @@ async def test_a_server_killed_while_two_bridges_write_has_all_it_acknowledged(
                 await asyncio.sleep(RETRY.wait(attempt))
         raise AssertionError("it never came back")
 
-    async with asyncio.timeout(120), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(300), asyncio.TaskGroup() as group:
         for bridge in bridges:
             group.create_task(feed(bridge))
         group.create_task(kill())

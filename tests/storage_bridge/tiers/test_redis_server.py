@@ -207,6 +207,7 @@ async def test_a_replica_that_was_promoted_is_another_holder(
         replica.kill()
 
 
+@pytest.mark.real_time
 async def test_a_server_that_hangs_holds_up_nothing_and_is_named(
     server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

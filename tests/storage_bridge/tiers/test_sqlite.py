@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from storage_bridge.codec import encode, verified
+from storage_bridge.model import Last, Sample
 from storage_bridge.tiers import Tiers, embedded
 from storage_bridge.tiers.sqlite_hot import SqliteHot
 from storage_bridge.tiers.sqlite_store import SqliteStore
@@ -41,6 +43,23 @@ def factory(request: pytest.FixtureRequest, tmp_path: Path) -> TierFactory:
 
 class TestHot(HotContract):
     """Hot."""
+
+    async def test_minus_zero_comes_back_as_its_equal(self, tiers: Tiers) -> None:
+        """In rows and as the newest; only an archived hour, which is a blob, keeps the sign."""
+        sample = Sample("n/a", 0, -0.0, "ok", None)
+        await tiers.warm.write([sample])
+        await tiers.hot.write([sample])
+        await tiers.hot.write_last({"n/a": Last(*sample[1:], "s1", 1)})
+        await tiers.cold.write_chunk(encode([sample]))
+        rows = [await tier.read("n/a", 0, 1) for tier in (tiers.hot, tiers.warm)]
+        assert rows == [[sample], [sample]]
+        newest = (await tiers.hot.newest())["n/a"]
+        [chunk] = await tiers.cold.chunks("n/a", 0, 1)
+        values = [*(row.value for [row] in rows), newest.value, verified(chunk)[0].value]
+        assert [str(value) for value in values] == ["0.0", "0.0", "0.0", "-0.0"]
+        written = await tiers.warm.write([sample])
+        assert (written.new, written.same, written.conflicts) == (0, 1, ())
+        assert await tiers.warm.delete_exact([sample]) == 1
 
 
 class TestWarm(WarmContract):

@@ -206,6 +206,7 @@ async def test_two_processes_and_a_reader_share_a_file(tiers: Tiers, path: Path)
         while (count := await tiers.warm.count()) < 2000:
             assert count >= seen
             assert time.monotonic() < patience
+            assert all(child.poll() is None for child in children), "a writer ended by itself"
             seen = count
             await tiers.warm.write([ROW._replace(t=HOUR + seen)])
         counts = [await asyncio.to_thread(acknowledged, child, 100) for child in children]

@@ -19,9 +19,11 @@ import struct
 import sys
 import zlib
 from compression import zstd
-from itertools import accumulate, chain, pairwise, repeat
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import accumulate, chain, repeat
+from operator import lt, sub
+from typing import TYPE_CHECKING, NamedTuple, cast
 
+from .bulk import samples_from
 from .codec_columns import (
     Blob,
     Run,
@@ -92,20 +94,19 @@ def encode(samples: Sequence[Sample]) -> Chunk:
     series, t0 = samples[0].series, samples[0].t
     hour = hour_of(t0)
     where = _where(series, hour)
-    times = [sample.t for sample in samples]
-    values = [sample.value for sample in samples]
-    if any(sample.series != series for sample in samples):
+    columns = columns_of(samples)
+    times, values = columns.times, columns.values
+    if any(sample[0] != series for sample in samples):
         raise CodecError(f"A chunk holds one series; samples of another came with {where}.")
-    if any(later <= earlier for earlier, later in pairwise(times)):
+    if not all(map(lt, times, times[1:], strict=False)):
         raise CodecError(f"Samples of {where} are not in order, or two have one time.")
     if t0 < 0 or times[-1] >= hour + HOUR_MS:
         raise CodecError(f"Samples of {where} lie outside that hour.")
-    if not all(value is None or math.isfinite(value) for value in values):
+    if not all(math.isfinite(value) for value in values if value is not None):
         raise CodecError(f"A value of {where} is not a finite number.")
-    columns = columns_of(samples)
     codec, body = _pack(columns)
     data = zstd.compress(body, level=_LEVEL)
-    numbers = [s.value for s in samples if s.value is not None and is_number(s.value, s.quality)]
+    numbers = [number for number in numbers_of(columns) if number is not None]
     head = ChunkHead(
         series=series,
         hour=hour,
@@ -145,34 +146,32 @@ def decode(chunk: Chunk) -> Columns:
 
 def verified(chunk: Chunk) -> list[Sample]:
     """The samples of a chunk, its content proven to be what `gen` names; raises CodecError."""
+    return samples_of(chunk.head.series, proven(chunk))
+
+
+def proven(chunk: Chunk) -> Columns:
+    """The columns of a chunk, their content proven to be what `gen` names; raises CodecError."""
     columns = decode(chunk)
     if generation(columns) != chunk.head.gen:
         where = _where(chunk.head.series, chunk.head.hour)
         raise CodecError(f"The archived chunk of {where} is not the one its name says.")
-    return samples_of(chunk.head.series, columns)
+    return columns
 
 
 def columns_of(samples: Sequence[Sample]) -> Columns:
     """Samples by rising `t` as columns."""
-    return Columns(
-        [sample.t for sample in samples],
-        [sample.value for sample in samples],
-        runs_of(sample.quality for sample in samples),
-        runs_of(sample.batch for sample in samples),
-    )
+    if not samples:
+        return Columns([], [], [], [])
+    _, times, values, quality, batch = zip(*samples, strict=True)
+    return Columns(list(times), list(values), runs_of(quality), runs_of(batch))
 
 
 def samples_of(series: str, columns: Columns) -> list[Sample]:
     """The columns as samples of that series."""
-    rows = zip(
-        repeat(series),
-        columns.times,
-        columns.values,
-        _spread(columns.quality),
-        _spread(columns.batch),
-        strict=False,
+    quality = cast("Iterator[str]", _spread(columns.quality))  # a quality is never null
+    return samples_from(
+        repeat(series), columns.times, columns.values, quality, _spread(columns.batch)
     )
-    return [Sample(*row) for row in rows]  # type: ignore[arg-type]  # a quality is never null
 
 
 def numbers_of(columns: Columns) -> list[float | None]:
@@ -218,8 +217,8 @@ def generation(columns: Columns) -> bytes:
 
 
 def _pack(columns: Columns) -> tuple[int, bytes]:
-    deltas = [later - earlier for earlier, later in pairwise(columns.times)]
-    out = [pack_ints(deltas[:1] + [later - earlier for earlier, later in pairwise(deltas)])]
+    deltas = list(map(sub, columns.times[1:], columns.times, strict=False))
+    out = [pack_ints(deltas[:1] + list(map(sub, deltas[1:], deltas, strict=False)))]
     values = [value for value in columns.values if value is not None]
     if len(values) == len(columns.values):
         out.append(b"\0")

@@ -117,7 +117,10 @@ def unpack_doubles(blob: Blob, count: int) -> list[float]:
 
 def runs_of[T](labels: Iterable[T]) -> list[Run[T]]:
     """Equal neighbours counted: `[(length, label), ...]`."""
-    return [(sum(1 for _ in group), label) for label, group in groupby(labels)]
+    column = list(labels)
+    if column and column.count(column[0]) == len(column):
+        return [(len(column), column[0])]
+    return [(sum(1 for _ in group), label) for label, group in groupby(column)]
 
 
 def pack_labels(runs: Sequence[Run[str | None]], usual: str | None) -> bytes:

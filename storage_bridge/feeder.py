@@ -4,15 +4,17 @@ import asyncio
 import logging
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from .backoff import Backoff
 from .outbox import READ_SAMPLES, Outbox
 from .outbox_batch import BadRecord, MalformedBatchError, parse_message
+from .side_by_side import one_ahead
 from .tiers.base import HotTier, TierRejectedError, TierUnavailableError, WarmTier, Written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
     from .batch_log import BatchLog
     from .model import Last, Sample
@@ -80,14 +82,24 @@ class HotSink:
         await self._tier.write_last(last)
 
 
+class _Group(NamedTuple):
+    """What is written at once; after it the sink holds everything up to `row_id`, if not None."""
+
+    samples: list[Sample]
+    last: dict[str, Last]
+    unread: list[BadRecord]
+    row_id: int | None
+
+
 class Feeder:
     """Writes what the outbox holds for a sink, in order; `run` never returns by itself.
 
     A tier that is away is waited for; a record that a tier will never take is found by halving
     the batch and put aside, and the rest goes on. A tier that is too slow for what it is given gets
-    half as much, until it manages. A sink that keeps up waits `linger` seconds for
-    more to write at once, up to about `at_once` samples: a store is asked to make fewer, larger
-    writes durable, and one that keeps a minute in one piece changes it less often.
+    half as much, until it manages. While a part of a backlog is written, the next one is read. A
+    sink that keeps up waits `linger` seconds for more to write at once, up to about `at_once`
+    samples: a store is asked to make fewer, larger writes durable, and one that keeps a minute in
+    one piece changes it less often.
 
     A sink that may lose what it acknowledged is fed with `holding`: the outbox keeps what was
     written until `settle`, so that `rewind` can write it once more.
@@ -164,23 +176,28 @@ class Feeder:
     async def run(self) -> None:
         """Feed until cancelled."""
         while True:
-            rewinds = self._rewinds
-            pending = await self._outbox.read(self._sink.name, self._position, self._at_once)
-            if pending is None:
-                await self._outbox.wait(self._sink.name, IDLE_S)
-                await self._wait_for_more()
-                continue
-            await self._feed(pending.messages())
+            rewinds, found = self._rewinds, False
+            async with aclosing(one_ahead(self._backlog(self._position))) as groups:
+                async for group in groups:
+                    found = True
+                    await self._deliver_group(group)
+                    if rewinds != self._rewinds:
+                        break
+                    if group.row_id is not None:
+                        self._move(group.row_id)
             if rewinds != self._rewinds:
                 continue
-            self._position = pending.row_id
-            if self._holding:
-                self._held.append((self._now(), pending.row_id))
-            else:
-                self._outbox.advance(self._sink.name, pending.row_id)
-            if not pending.more:
-                # What came while this was written would be a small write of its own.
-                await self._wait_for_more()
+            if not found:
+                await self._outbox.wait(self._sink.name, IDLE_S)
+            # What came while this was written would be a small write of its own.
+            await self._wait_for_more()
+
+    def _move(self, row_id: int) -> None:
+        self._position = row_id
+        if self._holding:
+            self._held.append((self._now(), row_id))
+        else:
+            self._outbox.advance(self._sink.name, row_id)
 
     async def _wait_for_more(self) -> None:
         try:
@@ -189,26 +206,41 @@ class Feeder:
         except TimeoutError:
             return
 
-    async def _feed(self, messages: Iterable[bytes]) -> None:
-        samples: list[Sample] = []
-        last: dict[str, Last] = {}
+    async def _backlog(self, position: int) -> AsyncGenerator[_Group]:
+        """What follows a row of the outbox, until nothing more does."""
+        more = True
+        while more:
+            pending = await self._outbox.read(self._sink.name, position, self._at_once)
+            if pending is None:
+                return
+            position, more = pending.row_id, pending.more
+            async for group in self._groups(pending.messages(), position):
+                yield group
+
+    async def _groups(self, messages: Iterable[bytes], row_id: int) -> AsyncGenerator[_Group]:
+        """The messages up to that row, the last group says so."""
+        group = _Group([], {}, [], None)
         for message in messages:
+            if len(group.samples) >= self._at_once:
+                yield group
+                group = _Group([], {}, [], None)
             try:
                 batch = parse_message(message)
             except MalformedBatchError as err:  # written by a version that understood it
-                self._outbox.dead_letter(self._sink.name, "", BadRecord(str(err), message))
+                group.unread.append(BadRecord(str(err), message))
                 continue
-            samples += batch.samples
+            group.samples.extend(batch.samples)
             for series, newest in batch.last.items():
-                before = last.get(series)
+                before = group.last.get(series)
                 if before is None or before.yields_to(newest):
-                    last[series] = newest
-            if len(samples) >= self._at_once:
-                await self._deliver(samples, last)
-                samples, last = [], {}
+                    group.last[series] = newest
             await asyncio.sleep(0)  # parsing a backlog must not hold up the loop
-        if samples:
-            await self._deliver(samples, last)
+        yield group._replace(row_id=row_id)
+
+    async def _deliver_group(self, group: _Group) -> None:
+        for unread in group.unread:
+            self._outbox.dead_letter(self._sink.name, "", unread)
+        await self._deliver(group.samples, group.last)
 
     async def _deliver(self, samples: Sequence[Sample], last: dict[str, Last]) -> None:
         attempt = at = 0

@@ -9,13 +9,13 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from .codec import Chunk, CodecError, columns_of, encode, generation, verified
+from .codec import Chunk, CodecError, columns_of, encode, generation, proven, verified
 from .model import HOUR_MS, Sample
 from .side_by_side import side_by_side
 from .tiers.base import ColdTier, Conflict, SeriesHour, TierRejectedError, WarmTier
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 SETTLE_S = 60.0  # Cassandra's default commit log reaches the disk every 10 s
 _HOURS_PER_PASS = 500
@@ -66,9 +66,10 @@ class Mover:
     """Moves hours that ended more than `keep_ms` ago; several may run at once, anywhere.
 
     It looks at no more than `hours_per_minute` hours (None: as many as it can), `at_once` at the
-    same time, so that a brewery that is brewing never feels it. `clock` counts seconds and is
-    never set: it measures how long cold has had to settle, and with `sleep` the pace. `progress`
-    is told after each hour.
+    same time, so that a brewery that is brewing never feels it. Hours that failed are tried again
+    after the others, and however many they are, it goes on to younger ones. `clock` counts
+    seconds and is never set: it measures how long cold has had to settle, and with `sleep` the
+    pace. `progress` is told after each hour.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Mover:
         self._progress = progress
         self._next_at = clock()
         self._proofs: dict[SeriesHour, _Proof] = {}
+        self._failing: set[SeriesHour] = set()
         self.moved = Moved()
 
     async def run_pass(self, now_ms: int) -> PassResult:
@@ -104,20 +106,24 @@ class Mover:
 
         `now_ms` is the time since 1970. Call it again within minutes, sooner when `more`.
         """
-        due = await self._warm.hours_before(max(0, now_ms - self._keep_ms), self._hours_per_pass)
+        # The oldest come first: those that fail must not be all that is ever seen.
+        most = self._hours_per_pass + len(self._failing)
+        due = await self._warm.hours_before(max(0, now_ms - self._keep_ms), most)
         self._proofs = {hour: self._proofs[hour] for hour in due if hour in self._proofs}
+        before = self._failing = self._failing.intersection(due)
         ready = [hour for hour in due if not self._settling(hour)]
+        ready.sort(key=before.__contains__)
         self.moved = self.moved._replace(done=0, due=len(ready))
         done, left = _Pass(), iter(ready)
         await side_by_side(self._at_once, lambda: self._work(left, done))
-        full = len(due) == self._hours_per_pass
+        full = len(due) == most
         return PassResult(
             done.copied,
             done.deleted,
             len(self._proofs),
             done.conflicts,
             tuple(done.failed),
-            full and done.deleted > 0,
+            full and (done.deleted > 0 or not self._failing <= before),
         )
 
     def _settling(self, hour: SeriesHour) -> bool:
@@ -131,11 +137,15 @@ class Mover:
             failed: list[str] = []
             try:
                 rows = await self._warm.read(hour.series, hour.hour, hour.hour + HOUR_MS)
-                copied, conflicts = await self._copy(hour, rows, failed)
-                deleted = await self._settle(hour, rows)
+                content = await asyncio.to_thread(_name, rows)
+                copied, conflicts = await self._copy(hour, rows, content, failed)
+                deleted = await self._settle(hour, rows, content)
             except (CodecError, TierRejectedError) as error:
                 self._proofs.pop(hour, None)
+                self._failing = self._failing | {hour}
                 failed.append(str(error))
+            else:
+                self._failing = self._failing - {hour}
             done.copied += copied
             done.deleted += deleted
             done.conflicts += conflicts
@@ -161,10 +171,14 @@ class Mover:
             await self._sleep(at - now)
 
     async def _copy(
-        self, hour: SeriesHour, rows: list[Sample], failed: list[str]
+        self, hour: SeriesHour, rows: list[Sample], content: bytes, failed: list[str]
     ) -> tuple[int, int]:
         """Make cold hold every key of `rows`, proven by reading it back; chunks, conflicts."""
-        stored = await self._stored(hour, failed)
+        chunks = await self._chunks(hour)
+        if await asyncio.to_thread(_is_all, chunks, content):
+            return 0, 0
+        stored, damaged = await asyncio.to_thread(_verified, chunks)
+        failed += damaged
         differing = [Conflict(stored[row.t], row) for row in rows if stored.get(row.t, row) != row]
         if differing:
             # Cold is what was archived first; the other content is kept, then it may go.
@@ -173,8 +187,12 @@ class Mover:
         if not lacking:
             return 0, len(differing)
         self._proofs.pop(hour, None)
-        await self._cold.write_chunk(await asyncio.to_thread(encode, lacking))
-        stored = await self._stored(hour, [])
+        chunk = await asyncio.to_thread(encode, lacking)
+        await self._cold.write_chunk(chunk)
+        chunks = await self._chunks(hour)
+        if await asyncio.to_thread(_is_all, chunks, chunk.head.gen):
+            return 1, len(differing)
+        stored, _ = await asyncio.to_thread(_verified, chunks)
         if any(stored.get(row.t) != row for row in lacking):
             raise CodecError(
                 f"The cold tier did not give back what was archived of {hour.series!r} in the "
@@ -182,7 +200,7 @@ class Mover:
             )
         return 1, len(differing)
 
-    async def _settle(self, hour: SeriesHour, rows: list[Sample]) -> int:
+    async def _settle(self, hour: SeriesHour, rows: list[Sample], content: bytes) -> int:
         """Delete `rows` if cold has proven to hold this very content before, else note it does.
 
         `_copy` has read cold back just now, and took the proof away if anything was lacking.
@@ -191,7 +209,6 @@ class Mover:
             self._proofs.pop(hour, None)
             return 0
         proof = self._proofs.get(hour)
-        content = await asyncio.to_thread(_name, rows)
         # What another mover wrote again, since cold had forgotten it, has to settle once more.
         mark = await self._cold.mark(*hour)
         if proof is None or (proof.content, proof.mark) != (content, mark):
@@ -200,15 +217,23 @@ class Mover:
         del self._proofs[hour]
         return await self._warm.delete_exact(rows)
 
-    async def _stored(self, hour: SeriesHour, failed: list[str]) -> dict[int, Sample]:
-        """What cold holds of an hour; a damaged chunk counts as absent and is written anew."""
-        chunks = await self._cold.chunks(hour.series, hour.hour, hour.hour + HOUR_MS)
-        stored, damaged = await asyncio.to_thread(_verified, chunks)
-        failed += damaged
-        return stored
+    async def _chunks(self, hour: SeriesHour) -> list[Chunk]:
+        return await self._cold.chunks(hour.series, hour.hour, hour.hour + HOUR_MS)
 
 
-def _verified(chunks: Iterable[Chunk]) -> tuple[dict[int, Sample], list[str]]:
+def _is_all(chunks: Sequence[Chunk], content: bytes) -> bool:
+    """Whether there is one chunk and it proves to hold this content: then no more need be asked."""
+    if len(chunks) != 1 or chunks[0].head.gen != content:
+        return False
+    try:
+        proven(chunks[0])
+    except CodecError:
+        return False
+    return True
+
+
+def _verified(chunks: Sequence[Chunk]) -> tuple[dict[int, Sample], list[str]]:
+    """What chunks hold; a damaged one counts as absent, to be written anew, and is told of."""
     stored: dict[int, Sample] = {}
     damaged: list[str] = []
     for chunk in chunks:

@@ -6,10 +6,12 @@ bytes with it again, so both agree on what is a sample and what is not.
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from operator import lt
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from .bulk import samples_from
 from .coverage import Span, runs, subtract, union
 from .model import MAX_TEXT, T_MAX, Last, Sample
 
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_SEQ = 2**53  # what JSON numbers carry exactly everywhere
+_ABSENT: Final = type(None)
+_LIKE: Final = {float: 0.0, int: 0, _ABSENT: None}  # a value of each kind that a record may have
+
+type _Records = tuple[list[int], list[Sample], list[BadRecord], dict[int, tuple[int, Sample]]]
 
 
 class MalformedBatchError(Exception):
@@ -85,7 +91,8 @@ def parse_event(event: object) -> Batch:
     holes = event.get("holes")
     if not isinstance(holes, list):
         raise MalformedBatchError(f"the holes of node {node_id} are not a list")
-    seqs, samples, bad, last_rows = _records(rows, series, batches, following)
+    found = _whole(rows, series, batches) or _records(rows, series, batches, following)
+    seqs, samples, bad, last_rows = found
     gap_span = None if gap is None else _gap(gap, node_id)
     hole_spans = union(_hole(hole, node_id) for hole in holes)
     return Batch(
@@ -106,9 +113,54 @@ def parse_event(event: object) -> Batch:
     )
 
 
+def _whole(
+    rows: Sequence[Any], series: Sequence[str | None], batches: Sequence[str | None]
+) -> _Records | None:
+    """What `_records` makes of records that are all well-formed, else None: column by column.
+
+    Nearly all messages are such, and this is a third of the work.
+    """
+    try:
+        seqs, times, places, values, quality, labels = zip(*rows, strict=True)
+    except TypeError, ValueError:  # none at all is not six columns either
+        return None
+    if {*map(type, seqs), *map(type, times), *map(type, places)} != {int}:
+        return None
+    if seqs[0] < 1 or seqs[-1] > MAX_SEQ or not all(map(lt, seqs, seqs[1:], strict=False)):
+        return None
+    if min(times) < 0 or max(times) >= T_MAX or min(places) < 0 or max(places) >= len(series):
+        return None
+    kinds = set(map(type, values))
+    if set(map(type, quality)) != {str} or not kinds <= _LIKE.keys():
+        return None
+    if not set(map(type, labels)) <= {int, _ABSENT}:
+        return None
+    for text, kind in set(zip(quality, map(type, values), strict=True)):
+        if _fault(0, 0, 1, _LIKE[kind], text, None, 0) is not None:
+            return None
+    if kinds != {float}:
+        values = tuple(None if value is None else float(value) for value in values)
+    if not all(isfinite(value) for value in values if value is not None):
+        return None
+    known = {place: series[place] for place in set(places)}
+    names: dict[int, str] = {place: name for place, name in known.items() if name is not None}
+    used = {label for label in set(labels) if label is not None}
+    if len(names) < len(known) or any(
+        not 0 <= label < len(batches) or batches[label] is None for label in used
+    ):
+        return None
+    texts: dict[int | None, str | None] = {None: None} | {label: batches[label] for label in used}
+    samples = samples_from(
+        map(names.__getitem__, places), times, values, quality, map(texts.__getitem__, labels)
+    )
+    # Of equal keys the last stays, which is the highest number.
+    newest = dict(zip(places, zip(seqs, samples, strict=True), strict=True))
+    return list(seqs), samples, [], newest
+
+
 def _records(
     rows: Sequence[Any], series: list[str | None], batches: list[str | None], following: int
-) -> tuple[list[int], list[Sample], list[BadRecord], dict[int, tuple[int, Sample]]]:
+) -> _Records:
     seqs: list[int] = []
     samples: list[Sample] = []
     bad: list[BadRecord] = []

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 NODES: Final = 10
 CHANNELS: Final = 8
-MINUTES: Final = 20
+MINUTES: Final = 55
 PER_MESSAGE: Final = 1000
 _VALUES: Final = [round(16 * (60 + n / 200 + n % 8 / 7)) / 16 for n in range(4000)]
 

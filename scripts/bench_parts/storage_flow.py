@@ -12,7 +12,7 @@ from itertools import batched, groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import MongoClient, UpdateOne
+from pymongo import DeleteOne, InsertOne, MongoClient, UpdateOne
 from pymongo.write_concern import WriteConcern
 from redis.asyncio import Redis
 
@@ -105,7 +105,8 @@ async def into_warm(stores: Stores, folder: Path, messages: list[Message]) -> tu
     await minutes.create_index([("s", 1), ("m", 1)])
     await minutes.create_index([("m", 1)])
     rows = rows_of(messages)
-    groups = [_documents(some) for some in batched(rows, MINUTES_AT_ONCE, strict=False)]
+    made: set[str] = set()
+    groups = [_documents(some, made) for some in batched(rows, MINUTES_AT_ONCE, strict=False)]
 
     async def bare() -> None:
         for operations in groups:
@@ -120,8 +121,9 @@ async def into_warm(stores: Stores, folder: Path, messages: list[Message]) -> tu
 async def into_cold(stores: Stores, keyspace: str) -> tuple[Cost, Cost]:
     """Ours from MongoDB to Cassandra, both looks and the deletion in it; the bare drivers.
 
-    Those read the documents of an hour, write its two rows, read the chunk back twice and delete
-    the documents, four hours side by side.
+    Those do the same with the stores and nothing besides: they read the documents of an hour, write
+    its two rows, read chunk and head back twice and delete the documents, each as it was read (a
+    deletion of whatever is there now would lose late data), four hours side by side.
     """
     first = 1_700_000_000_000 // HOUR_MS * HOUR_MS
     rows = [
@@ -145,8 +147,10 @@ async def into_cold(stores: Stores, keyspace: str) -> tuple[Cost, Cost]:
         mover = Mover(warm, cold, keep_ms=0, settle_s=0.0)
 
         async def move() -> None:
-            while await warm.hours_before(first + HOURS * HOUR_MS, 1):
-                await mover.run_pass(first + HOURS * HOUR_MS)
+            while mover.moved.deleted < len(rows):
+                done = await mover.run_pass(first + HOURS * HOUR_MS)
+                if done.failed or not done.copied + done.deleted:
+                    raise RuntimeError(f"the archive does not go on: {done}")
 
         ours = await timed(len(rows), move())
         for some in batched(rows, 20_000, strict=False):
@@ -164,7 +168,7 @@ def _bare_move(stores: Stores, rows: list[Sample], keyspace: str) -> None:
     ]
     texts = {
         name: cassandra_schema.filled(cassandra_schema.STATEMENTS[name].text, keyspace)
-        for name in ("write chunk", "write head", "chunks")
+        for name in ("write chunk", "write head", "chunks", "heads")
     }
     with (
         plain_session(stores.cassandra.address) as session,
@@ -180,7 +184,7 @@ def _bare_move(stores: Stores, rows: list[Sample], keyspace: str) -> None:
             start = datetime.fromtimestamp(head.hour / 1000, UTC)
             month = start.year * 100 + start.month
             query = {"s": head.series, "m": {"$gte": start, "$lt": end}}
-            found = list(minutes.find(query))
+            list(minutes.find(query))
             both = [
                 session.execute_async(
                     ready["write chunk"],
@@ -192,11 +196,19 @@ def _bare_move(stores: Stores, rows: list[Sample], keyspace: str) -> None:
             ]
             for future in both:
                 future.result()
-            back = (head.series, month, head.hour, head.hour + HOUR_MS)
-            list(session.execute(ready["chunks"], back))
-            list(minutes.find(query))
-            list(session.execute(ready["chunks"], back))
-            minutes.delete_many({"_id": {"$in": [document["_id"] for document in found]}})
+            hour = (head.hour, head.hour + HOUR_MS)
+            for _ in range(2):
+                back = [
+                    session.execute_async(ready["chunks"], (head.series, month, *hour)),
+                    session.execute_async(ready["heads"], (head.series, *hour)),
+                ]
+                for future in back:
+                    future.result()
+            found = list(minutes.find(query))
+            minutes.bulk_write(
+                [DeleteOne({key: each.get(key) for key in ("_id", "b", "v")}) for each in found],
+                ordered=False,
+            )
 
         list(pool.map(move, chunks))
 
@@ -237,16 +249,21 @@ def _hashes(rows: Iterable[Sample]) -> list[tuple[str | int, ...]]:
     ]
 
 
-def _documents(rows: Iterable[Sample]) -> list[UpdateOne]:
+def _documents(rows: Iterable[Sample], made: set[str]) -> list[InsertOne[Any] | UpdateOne]:
+    """Minutes to be made, and values to be added to those that were `made` before."""
     minutes: dict[tuple[str, int], dict[str, Any]] = {}
     for row in rows:
         values = minutes.setdefault((row.series, row.t // MINUTE_MS), {})
-        values[f"v.{row.t % MINUTE_MS}"] = row.value
-    return [
-        UpdateOne(
-            {"_id": f"{series}:{minute}"},
-            {"$set": {"s": series, "m": datetime.fromtimestamp(minute * 60, UTC), **values}},
-            upsert=True,
-        )
-        for (series, minute), values in minutes.items()
-    ]
+        values[f"{row.t % MINUTE_MS}"] = row.value
+    found: list[InsertOne[Any] | UpdateOne] = []
+    for (series, minute), values in minutes.items():
+        key = f"{series}:{minute}"
+        if key in made:
+            found.append(
+                UpdateOne({"_id": key}, {"$set": {f"v.{t}": v for t, v in values.items()}})
+            )
+        else:
+            date = datetime.fromtimestamp(minute * 60, UTC)
+            found.append(InsertOne({"_id": key, "s": series, "m": date, "v": values}))
+        made.add(key)
+    return found

@@ -175,7 +175,7 @@ class Collection:
                         details = result.bulk_api_result
                     except BulkWriteError as error:
                         details = error.details or {}
-                        again = _raced(details, operations)
+                        again = [operations[place] for place in _duplicates(details)]
                         if not again or attempt == _RACES - 1:
                             raise
                     made += details["nUpserted"]
@@ -185,6 +185,20 @@ class Collection:
                 break
             operations = again
         return Changed(made, changed, removed)
+
+    async def insert(self, documents: Sequence[Document]) -> list[int]:
+        """Make these documents but for those that are there; the places of these, untouched."""
+        if not documents:
+            return []
+        with self._mongo.told():
+            try:
+                await settled(self._raw.insert_many(documents, ordered=False))
+            except BulkWriteError as error:
+                there = _duplicates(error.details or {})
+                if not there:
+                    raise
+                return there
+        return []
 
     async def batches(
         self,
@@ -248,9 +262,9 @@ async def settled(result: Handle) -> Handle:
     return await result if hasattr(result, "__await__") else result
 
 
-def _raced(details: Mapping[str, Any], operations: Sequence[Any]) -> list[Any]:
-    """The operations to be done again, none when anything else went wrong as well."""
+def _duplicates(details: Mapping[str, Any]) -> list[int]:
+    """The places of operations that met a document, none when anything else went wrong as well."""
     errors = details.get("writeErrors", [])
     if details.get("writeConcernErrors") or any(e.get("code") != _DUPLICATE for e in errors):
         return []
-    return [operations[error["index"]] for error in errors]
+    return [int(error["index"]) for error in errors]

@@ -9,14 +9,16 @@ An entry is a number (quality `ok`, the batch of the minute) or a document: `q` 
 (`model.is_number`), else as `x`; no value is neither. What is usual costs nothing.
 """
 
+from itertools import groupby, repeat
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from storage_bridge.model import MINUTE_MS, OK, Sample, is_number, problem
+from storage_bridge.bulk import problem_of, samples_from
+from storage_bridge.model import MINUTE_MS, OK, Sample, is_number
 
 from .base import TierRejectedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from bson.datetime_ms import DatetimeMS
 
@@ -63,20 +65,56 @@ def key_of(series: str, minute: int) -> str:
     return f"{series}:{minute}"
 
 
-def parts_of(samples: Iterable[Sample]) -> list[Part]:
+def parts_of(samples: Sequence[Sample]) -> list[Part]:
     """Group samples by document and batch; of two contents of a key in them the first stays.
 
     Raises TierRejectedError when one of them can never be stored.
     """
+    reason = problem_of(samples)
+    if reason is not None:
+        raise TierRejectedError(reason)
     parts: dict[tuple[str, int, str | None], dict[str, Entry]] = {}
-    for sample in samples:
-        reason = problem(sample)
-        if reason is not None:
-            raise TierRejectedError(reason)
-        minute, offset = divmod(sample.t, MINUTE_MS)
-        entries = parts.setdefault((sample.series, minute, sample.batch), {})
-        entries.setdefault(str(offset), _entry(sample))
+    for series, t, value, quality, batch in samples:
+        minute, offset = divmod(t, MINUTE_MS)
+        key = (series, minute, batch)
+        entries = parts.get(key)
+        if entries is None:
+            entries = parts[key] = {}
+        entries.setdefault(str(offset), _entry(value, quality))
     return [Part(*key, entries) for key, entries in parts.items()]
+
+
+def document_of(part: Part, date: DatetimeMS) -> Document:
+    """The document that `update_of` makes of a part where there is none, at no work for a server.
+
+    `date` is the minute as BSON date.
+    """
+    entries = part.entries
+    numbers = [
+        float(entry["n"]) if isinstance(entry, dict) else entry
+        for entry in entries.values()
+        if not isinstance(entry, dict) or "n" in entry
+    ]
+    plain = not any(isinstance(entry, dict) for entry in entries.values())
+    offsets = list(map(int, entries))
+    start = part.minute * MINUTE_MS
+    return {
+        "_id": part.key,
+        "s": part.series,
+        "m": date,
+        **({} if part.batch is None else {"b": part.batch}),
+        "v": entries,
+        **({} if plain else {"x": True}),
+        "a": {
+            "r": len(entries),
+            "n": len(numbers),
+            "lo": min(numbers, default=None),
+            "hi": max(numbers, default=None),
+            "t": sum(numbers),
+            "f": start + min(offsets),
+            "l": start + max(offsets),
+        },
+    }
 
 
 def update_of(part: Part, date: DatetimeMS) -> list[dict[str, Any]]:
@@ -123,32 +161,36 @@ def samples_of(document: Mapping[str, Any]) -> list[Sample]:
     series, _, minute = document["_id"].rpartition(":")
     start = int(minute) * MINUTE_MS
     batch = document.get("b")
-    rows = [
-        Sample(
-            series,
-            start + int(offset),
-            entry.get("n", entry.get("x")),
-            entry.get("q", OK),
-            entry.get("b", batch),
-        )
-        if isinstance(entry, dict)
-        else Sample(series, start + int(offset), entry, OK, batch)
-        for offset, entry in document["v"].items()
-    ]
+    entries = document["v"]
+    if dict not in set(map(type, entries.values())):
+        times = [start + int(offset) for offset in entries]
+        rows = samples_from(repeat(series), times, entries.values(), repeat(OK), repeat(batch))
+    else:
+        rows = [
+            Sample(
+                series,
+                start + int(offset),
+                entry.get("n", entry.get("x")),
+                entry.get("q", OK),
+                entry.get("b", batch),
+            )
+            if isinstance(entry, dict)
+            else Sample(series, start + int(offset), entry, OK, batch)
+            for offset, entry in entries.items()
+        ]
     rows.sort()
     return rows
 
 
-def minutes_of(samples: Sequence[Sample]) -> dict[str, set[Sample]]:
-    """The samples by the `_id` of their document."""
-    minutes: dict[str, set[Sample]] = {}
-    for sample in samples:
-        minutes.setdefault(key_of(sample.series, sample.t // MINUTE_MS), set()).add(sample)
+def minutes_of(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
+    """The samples by the `_id` of their document, in the order given."""
+    minutes: dict[str, list[Sample]] = {}
+    for (series, minute), group in groupby(samples, lambda row: (row[0], row[1] // MINUTE_MS)):
+        minutes.setdefault(key_of(series, minute), []).extend(group)
     return minutes
 
 
-def _entry(sample: Sample) -> Entry:
-    value, quality = sample.value, sample.quality
+def _entry(value: float | None, quality: str) -> Entry:
     if quality == OK and value is not None:
         return float(value)
     entry: dict[str, Any] = {} if quality == OK else {"q": quality}

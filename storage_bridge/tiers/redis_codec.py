@@ -8,17 +8,18 @@ are separated by 0xff, which is in no UTF-8.
 """
 
 from functools import lru_cache
-from itertools import batched
+from itertools import batched, groupby
 from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from storage_bridge.bulk import problem_of
 from storage_bridge.model import MINUTE_MS, OK, Last, Sample, problem
 
 from .base import TierRejectedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 _NO_CHANNEL: Final = "\0"  # of a series without a slash: `x` is not `x/`
 
@@ -33,19 +34,15 @@ def split(series: str) -> tuple[str, str]:
     return node, channel if slash else _NO_CHANNEL
 
 
-def grouped(samples: Iterable[Sample]) -> dict[Minute, list[Sample]]:
+def grouped(samples: Sequence[Sample]) -> dict[Minute, list[Sample]]:
     """Samples by the hash they belong into; raises TierRejectedError for one that none can hold."""
+    reason = problem_of(samples)
+    if reason is not None:
+        raise TierRejectedError(reason)
     groups: dict[Minute, list[Sample]] = {}
-    for sample in samples:
-        reason = problem(sample)
-        if reason is not None:
-            raise TierRejectedError(reason)
-        key = split(sample[0])[0], sample[1] // MINUTE_MS
-        group = groups.get(key)
-        if group is None:
-            groups[key] = [sample]
-        else:
-            group.append(sample)
+    nodes = {name: split(name)[0] for name in {sample[0] for sample in samples}}
+    for (node, minute), group in groupby(samples, lambda row: (nodes[row[0]], row[1] // MINUTE_MS)):
+        groups.setdefault((node, minute), []).extend(group)
     return groups
 
 
@@ -55,16 +52,22 @@ def fields(minute: int, samples: Sequence[Sample], batch: str) -> bytes:
     One text for all: the driver takes as long for an argument as this does for a sample.
     """
     start = minute * MINUTE_MS
-    encoded: list[str] = []
     common = batch or None
-    for series, t, value, quality, label in samples:
-        number = "" if value is None else repr(value)
-        if label != common:
-            number += f"\0{'' if quality == OK else quality}\0{label or ''}"
-        elif quality != OK:
-            number += f"\0{quality}"
-        encoded.append(f"{split(series)[1]}:{t - start}\udcff{number}\udcff")
+    channels = {name: split(name)[1] for name in {sample[0] for sample in samples}}
+    encoded = [
+        f"{channels[series]}:{t - start}\udcff{value!r}\udcff"
+        if quality == OK and label == common and value is not None
+        else f"{channels[series]}:{t - start}\udcff{_content(value, quality, label, common)}\udcff"
+        for series, t, value, quality, label in samples
+    ]
     return "".join(encoded).encode("utf-8", "surrogateescape")
+
+
+def _content(value: float | None, quality: str, label: str | None, common: str | None) -> str:
+    number = "" if value is None else repr(value)
+    if label != common:
+        return f"{number}\0{'' if quality == OK else quality}\0{label or ''}"
+    return number if quality == OK else f"{number}\0{quality}"
 
 
 def samples_of(series: str, minute: int, reply: bytes, start: int, end: int) -> list[Sample]:

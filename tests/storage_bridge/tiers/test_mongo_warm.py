@@ -12,7 +12,7 @@ from pymongo.database import Database
 
 from storage_bridge.model import HOUR_MS, MINUTE_MS, Sample, is_number
 from storage_bridge.tiers.base import TierRejectedError, TierUnavailableError
-from storage_bridge.tiers.mongo_client import Changed, Collection, Mongo, _raced
+from storage_bridge.tiers.mongo_client import Changed, Collection, Mongo, _duplicates
 from storage_bridge.tiers.mongo_documents import parts_of, update_of
 from storage_bridge.tiers.mongo_migrations import migrate
 from storage_bridge.tiers.mongo_settings import Driver, MongoSettings
@@ -236,10 +236,10 @@ async def test_steps_run_once_each_in_order_and_go_on_where_one_failed(
 
 def test_only_a_race_for_one_document_is_run_again() -> None:
     race = {"index": 1, "code": 11000}
-    assert _raced({"writeErrors": [race]}, ["a", "b"]) == ["b"]
-    assert _raced({"writeErrors": [race, {"index": 0, "code": 50}]}, ["a", "b"]) == []
+    assert _duplicates({"writeErrors": [race]}) == [1]
+    assert _duplicates({"writeErrors": [race, {"index": 0, "code": 50}]}) == []
     concern = [{"code": 64}]
-    assert _raced({"writeErrors": [race], "writeConcernErrors": concern}, ["a", "b"]) == []
+    assert _duplicates({"writeErrors": [race], "writeConcernErrors": concern}) == []
 
 
 async def test_a_race_that_was_lost_is_run_again_and_counted_once(

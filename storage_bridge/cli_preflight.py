@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from . import preflight_machine
-from .preflight import MEMORY, Level, judge
+from .preflight import MEMORY, ONE_SERVER, Level, judge
 
 MARKS: Final = {Level.STOP: "STOP", Level.WARN: "warn", Level.OK: "ok"}
 
@@ -19,9 +19,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "--parts",
         nargs="+",
         choices=sorted(MEMORY),
-        default=sorted(MEMORY),
         metavar="PART",
-        help=f"what is to run here: {', '.join(sorted(MEMORY))} (all, unless named)",
+        help=f"what is to run here: {', '.join(sorted(MEMORY))} (all, unless named; sentinel only "
+        "with --pair)",
     )
     parser.add_argument(
         "--data-dir",
@@ -29,6 +29,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         default=Path("/var/lib"),
         metavar="DIR",
         help="where their data goes",
+    )
+    parser.add_argument(
+        "--pair",
+        action="store_true",
+        help="this computer is a member of a pair: look also at what its stores open to the others",
     )
     parser.add_argument(
         "--ports-in-use",
@@ -40,9 +45,10 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 def _preflight(options: argparse.Namespace) -> int:
     """0 when everything can run, 1 when something cannot."""
-    listening = () if options.ports_in_use else tuple(options.parts)
-    machine = preflight_machine.read(listening, folder=options.data_dir)
-    findings = judge(machine, options.parts)
+    parts = tuple(options.parts or (MEMORY if options.pair else ONE_SERVER))
+    listening = () if options.ports_in_use else parts
+    machine = preflight_machine.read(listening, folder=options.data_dir, pair=options.pair)
+    findings = judge(machine, parts)
     for finding in findings:
         print(f"{MARKS[finding.level]:>4}  {finding.text}")
     return 1 if any(finding.level is Level.STOP for finding in findings) else 0

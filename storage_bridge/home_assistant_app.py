@@ -10,7 +10,10 @@ from typing import Any, Final
 
 URL: Final = "ws://supervisor/core/websocket"
 PORT: Final = 8555
-SECRETS: Final = ("redis_password", "mongo_password", "cassandra_password")
+SECRETS: Final = (
+    "redis_password", "sentinel_password", "mongo_password", "cassandra_password",
+)  # fmt: skip
+CERTIFICATES: Final = Path("/ssl")  # where the supervisor shows an app the user's own
 
 
 def configuration(options: Mapping[str, Any], data: Path, hostname: str) -> dict[str, Any]:
@@ -34,7 +37,11 @@ def _redis(options: Mapping[str, Any], data: Path) -> dict[str, Any]:
     return {
         "driver": "redis",
         "url": options["redis_url"],
+        **_user(options, "redis"),
         **_password(options, "redis", data),
+        **_user(options, "sentinel", "sentinel_"),
+        **_password(options, "sentinel", data, "sentinel_"),
+        **_ca(options, "redis"),
     }
 
 
@@ -47,6 +54,7 @@ def _mongo(options: Mapping[str, Any], data: Path) -> dict[str, Any]:
         "database": "smart_beer",
         **_user(options, "mongo"),
         **_password(options, "mongo", data),
+        **_ca(options, "mongo"),
     }
 
 
@@ -63,14 +71,22 @@ def _cassandra(options: Mapping[str, Any], data: Path) -> dict[str, Any]:
         "replication": {data_center: min(3, len(hosts))},
         **_user(options, "cassandra"),
         **_password(options, "cassandra", data),
+        **_ca(options, "cassandra"),
     }
 
 
-def _user(options: Mapping[str, Any], store: str) -> dict[str, Any]:
+def _user(options: Mapping[str, Any], store: str, prefix: str = "") -> dict[str, Any]:
     user = options.get(f"{store}_username")
-    return {"username": user} if user else {}
+    return {f"{prefix}username": user} if user else {}
 
 
-def _password(options: Mapping[str, Any], store: str, data: Path) -> dict[str, Any]:
+def _password(
+    options: Mapping[str, Any], store: str, data: Path, prefix: str = ""
+) -> dict[str, Any]:
     name = f"{store}_password"
-    return {"password_file": str(data / name)} if options.get(name) else {}
+    return {f"{prefix}password_file": str(data / name)} if options.get(name) else {}
+
+
+def _ca(options: Mapping[str, Any], store: str) -> dict[str, Any]:
+    name = options.get(f"{store}_ca_file")
+    return {"ca_file": str(CERTIFICATES / name)} if name else {}

@@ -19,7 +19,10 @@ MEMORY: Final[Mapping[str, int]] = {
     "redis": 640 * MIB,
     "mongo": 1280 * MIB,
     "cassandra": 2048 * MIB,
+    "sentinel": 64 * MIB,
 }
+# A Sentinel is a matter of several computers.
+ONE_SERVER: Final = tuple(part for part in MEMORY if part != "sentinel")
 SYSTEM_MEMORY: Final = 512 * MIB
 MIN_DISK: Final = 10 * GIB
 MAX_MAP_COUNT: Final = 1_048_575

@@ -17,13 +17,22 @@ PORTS: Final[Mapping[str, tuple[int, ...]]] = {
     "redis": (6379,),
     "mongo": (27017,),
     "cassandra": (9042,),
+    "sentinel": (26379,),
 }
+# What the members of a pair open besides, as pair.yaml and third.yaml run on the computer's own
+# network: Cassandra's for its peers and, on 127.0.0.1, for nodetool.
+PAIR_PORTS: Final[Mapping[str, tuple[int, ...]]] = {"cassandra": (7000, 7199)}
 _STA_UNSYNC: Final = 0x0040  # <sys/timex.h>
 _TIME_ERROR: Final = 5
 
 
-def read(parts: Iterable[str], *, folder: Path, proc: Path = Path("/proc")) -> Machine:
-    """What this computer is; `folder` is where data goes (or its nearest parent that exists)."""
+def read(
+    parts: Iterable[str], *, folder: Path, pair: bool = False, proc: Path = Path("/proc")
+) -> Machine:
+    """What this computer is; `folder` is where data goes (or its nearest parent that exists).
+
+    With `pair` the ports of these parts are looked at as a member of a pair opens them.
+    """
     meminfo = _text(proc / "meminfo")
     sysctl = proc / "sys" / "vm"
     return Machine(
@@ -38,18 +47,23 @@ def read(parts: Iterable[str], *, folder: Path, proc: Path = Path("/proc")) -> M
         clock_synchronised=clock_synchronised(),
         disk_free=_disk_free(folder),
         ports=tuple(
-            Port(part, number, taken(number)) for part in parts for number in PORTS.get(part, ())
+            Port(part, number, taken(number, every_address=pair))
+            for part in parts
+            for number in (*PORTS.get(part, ()), *(PAIR_PORTS.get(part, ()) if pair else ()))
         ),
     )
 
 
-def taken(port: int) -> bool:
-    """Whether something listens on this port of 127.0.0.1, or of all addresses."""
+def taken(port: int, *, every_address: bool = False) -> bool:
+    """Whether something listens on this port of 127.0.0.1, or of all addresses.
+
+    With `every_address` also whether it listens on any other single one.
+    """
     with socket.socket() as probe:
         # What a closed connection left behind does not keep a server from listening.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind(("" if every_address else "127.0.0.1", port))
         except OSError:
             return True
         return False

@@ -7,23 +7,25 @@ set -a
 # shellcheck disable=SC1091
 source .env
 set +a
-: "${SERVER_A:?}" "${SERVER_B:?}" "${THIRD:?}"
+: "${HERE:?}" "${SERVER_A:?}" "${SERVER_B:?}" "${THIRD:?}"
+if [ "$HERE" != "$SERVER_A" ]; then
+  echo "This is $HERE; run it on server A ($SERVER_A)" >&2
+  exit 1
+fi
 compose() { docker compose -f pair.yaml "$@"; }
 
-echo "MongoDB: one replica set of three members"
-compose exec -T mongo bash -c "mongosh --quiet -u smart_beer -p \"\$(cat /run/secrets/mongo-password)\" --eval '
-  try { rs.status() } catch (error) {
-    if (error.codeName !== \"NotYetInitialized\") throw error;
-    rs.initiate({_id: \"smart-beer\", members: [
-      {_id: 0, host: \"$SERVER_A:27017\", priority: 2}, {_id: 1, host: \"$SERVER_B:27017\"}, {_id: 2, host: \"$THIRD:27017\", priority: 0.5}]})
-  }'"
+echo "MongoDB: one replica set of three members, and its user"
+compose exec -T -e MEMBERS="$SERVER_A:27017,$SERVER_B:27017,$THIRD:27017" mongo mongosh --quiet --norc /smart-beer/join.js
 
-echo "Cassandra: the logins on every member, and the bridge's role"
-docker run --rm --network host -v "$PWD/cassandra:/smart-beer:ro" -v "$PWD/secrets/cassandra-password:/run/secrets/cassandra-password:ro" \
-  --entrypoint bash cassandra:5.0 /smart-beer/roles.sh "$SERVER_A"
-docker run --rm --network host -v "$PWD/secrets/cassandra-password:/run/secrets/cassandra-password:ro" --entrypoint bash cassandra:5.0 -c \
-  "cqlsh '$SERVER_A' -u smart_beer -p \"\$(cat /run/secrets/cassandra-password)\" -e \"ALTER KEYSPACE system_auth WITH replication = {'class': 'NetworkTopologyStrategy', 'brewery': 3}\""
+echo "Cassandra: the bridge's role, and the logins on every member"
+compose run --rm -T cassandra-roles
+# A copy that was not there yet has none of the roles until it is repaired; server A has part in all.
+compose exec -T cassandra nodetool repair --full system_auth
 
-echo "Redis: server B follows server A"
-docker run --rm --network host -v "$PWD/secrets/redis-password:/run/secrets/redis-password:ro" --entrypoint sh redis:8.2 -c \
-  "REDISCLI_AUTH=\"\$(cat /run/secrets/redis-password)\" redis-cli -h '$SERVER_B' replicaof '$SERVER_A' 6379"
+echo "Redis: one server follows the other"
+ask() { compose exec -T sentinel sh /smart-beer/ask.sh "$@"; }
+# Not simply B after A: the Sentinels may have changed the roles since the first run.
+master=$(ask 127.0.0.1 26379 SENTINEL get-master-addr-by-name smart-beer | sed -n 1p)
+if [ "$master" = "$SERVER_A" ]; then other=$SERVER_B; else other=$SERVER_A; fi
+if [ "$(ask "$other" 6379 ROLE | sed -n 1p)" = master ]; then ask "$other" 6379 REPLICAOF "$master" 6379; fi
+echo "$other follows $master"

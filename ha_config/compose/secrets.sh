@@ -14,5 +14,5 @@ if [ ! -e secrets/bridge-token ]; then : >secrets/bridge-token; fi
 # Docker hands a file over as it is, and each store reads it as a user of its own: the folder keeps
 # everybody else out, not the files' modes.
 chmod 0700 secrets
-chmod 0644 secrets/*
+chmod 0644 secrets/* bridge/*
 echo "The passwords are in $PWD/secrets. Put the bridge's token into secrets/bridge-token."

@@ -1,8 +1,11 @@
 # An edge node: simulated, or on a Raspberry Pi with its 1-Wire bus and pins passed in.
 #   docker build -f ha_config/container/node.Dockerfile -t smart-beer-node .
 #   docker run -p 8443:8443 smart-beer-node                        (a simulated mash tun)
-#   docker run --device /dev/gpiochip0 -v /sys:/sys -v /etc/smart-beer:/etc/smart-beer:ro \
-#     -v smart-beer:/var/lib/smart-beer -p 8443:8443 smart-beer-node run --config /etc/smart-beer/edge.yaml
+#   docker run --device /dev/gpiochip0 --group-add "$(stat -c %g /dev/gpiochip0)" -v /sys:/sys \
+#     -v /etc/smart-beer:/etc/smart-beer:ro -v smart-beer:/var/lib/smart-beer -p 8443:8443 \
+#     smart-beer-node run --config /etc/smart-beer/edge.yaml
+# It runs as user and group 8443, which must be able to read edge.yaml. A volume (smart-beer above) is
+# theirs by itself; a folder in its place must be given to them: install -d -o 8443 -g 8443 -m 0700 FOLDER.
 # With heaters, rather install it under systemd: a guard in the same container dies with the node.
 FROM python:3.14-slim AS build
 WORKDIR /build

@@ -174,7 +174,7 @@ class Link:
     def _release(self) -> str:
         """The oldest version among the nodes, as all of them must know what is made."""
         hosts = self._cluster.metadata.all_hosts()
-        return min((host.release_version for host in hosts if host.release_version), default="5")
+        return schema.oldest(host.release_version for host in hosts if host.release_version)
 
     def _nearest(self) -> str:
         host = self._cluster.get_control_connection_host()

@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from .cassandra_settings import CassandraSettings
 
@@ -162,6 +162,11 @@ def compaction(settings: CassandraSettings, release: str) -> str:
     unified = settings.compaction == "ucs" and major.isdecimal() and int(major) >= 5
     name = "UnifiedCompactionStrategy" if unified else "SizeTieredCompactionStrategy"
     return _map({"class": name})
+
+
+def oldest(releases: Iterable[str]) -> str:
+    """The earliest of some versions such as 5.0.8 or 4.1-beta1, by their numbers; "5" of none."""
+    return min(releases, key=lambda one: [int(n) for n in re.findall(r"\d+", one)], default="5")
 
 
 def filled(statement: str, keyspace: str, compaction: str = "") -> str:

@@ -19,8 +19,14 @@ OWN_STORES = {
     "hot_days": 2,
     "warm_days": 20,
     "mirror": ["sensor.tilt_red_gravity"],
-    "redis_url": "redis://10.0.0.2:6379/0",
+    "redis_url": "rediss+sentinel://10.0.0.2:26379/brewery/0",
+    "redis_ca_file": "redis-ca.pem",
+    "mongo_ca_file": "mongo-ca.pem",
+    "cassandra_ca_file": "cassandra-ca.pem",
+    "redis_username": "beer",
     "redis_password": "r-secret",
+    "sentinel_username": "watch",
+    "sentinel_password": "s-secret",
     "mongo_url": "mongodb://10.0.0.2:27017/?replicaSet=rs&authSource=admin",
     "mongo_username": "beer",
     "mongo_password": "m-secret",
@@ -53,6 +59,15 @@ def test_stores_of_ones_own_are_used_with_their_secrets_in_private_files(tmp_pat
     assert config.tiers.warm is not None
     assert config.tiers.cold is not None
     assert config.mirror == ("sensor.tilt_red_gravity",)
+    hot, warm, cold = config.tiers.hot, config.tiers.warm, config.tiers.cold
+    assert (hot.username, hot.sentinel_username) == ("beer", "watch")
+    assert hot.password_file is not None
+    assert hot.password_file.read_text().strip() == "r-secret"
+    assert hot.sentinel_password_file is not None
+    assert hot.sentinel_password_file.read_text().strip() == "s-secret"
+    assert [str(one.ca_file) for one in (hot, warm, cold)] == [
+        "/ssl/redis-ca.pem", "/ssl/mongo-ca.pem", "/ssl/cassandra-ca.pem",
+    ]  # fmt: skip
     written = yaml.safe_load(path.read_text())["tiers"]["cold"]["replication"]
     assert written == {"brewery": 3}, "four hosts need no fourth copy"
     assert "secret" not in path.read_text()
@@ -79,6 +94,10 @@ def test_a_secret_that_is_taken_back_is_gone(tmp_path: Path) -> None:
             "cassandra_data_center": st.sampled_from(["", "dc"]),
             "mongo_username": st.sampled_from(["", "beer"]),
             "mongo_password": st.sampled_from(["", "word"]),
+            "mongo_ca_file": st.sampled_from(["", "ca.pem"]),
+            "redis_username": st.sampled_from(["", "beer"]),
+            "sentinel_password": st.sampled_from(["", "word"]),
+            "cassandra_ca_file": st.sampled_from(["", "ca.pem"]),
         },
     )
 )
@@ -118,3 +137,5 @@ def test_every_option_has_a_schema_and_words_in_both_languages() -> None:
         assert set(words["configuration"]) == names
         assert all(one["name"] and one["description"] for one in words["configuration"].values())
     assert set(SECRETS) <= names
+    assert {name for name, kind in app["schema"].items() if kind == "password?"} == set(SECRETS)
+    assert {"type": "ssl", "read_only": True} in app["map"]

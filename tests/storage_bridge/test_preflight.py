@@ -118,6 +118,17 @@ def test_this_computer_is_read(tmp_path: Path) -> None:
     assert {port.part for port in machine.ports} == set(EVERYTHING)
 
 
+def test_a_member_of_a_pair_needs_the_ports_of_its_peers_too(tmp_path: Path) -> None:
+    def numbers(*parts: str, pair: bool) -> set[tuple[str, int]]:
+        machine = preflight_machine.read(parts, folder=tmp_path, pair=pair)
+        return {(port.part, port.number) for port in machine.ports}
+
+    alone, paired = numbers(*EVERYTHING, pair=False), numbers(*EVERYTHING, pair=True)
+    assert paired - alone == {("cassandra", 7000), ("cassandra", 7199)}
+    assert alone < paired
+    assert numbers("sentinel", pair=True) == {("sentinel", 26379)}
+
+
 def test_a_port_that_something_listens_on_is_taken() -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
@@ -125,6 +136,15 @@ def test_a_port_that_something_listens_on_is_taken() -> None:
         port = server.getsockname()[1]
         assert preflight_machine.taken(port)
     assert not preflight_machine.taken(port)
+
+
+def test_a_port_of_another_address_is_taken_for_a_member_of_a_pair() -> None:
+    # Cassandra listens on the address that its peers know.
+    with socket.create_server(("127.0.0.9", 0)) as server:
+        port = server.getsockname()[1]
+        assert not preflight_machine.taken(port)
+        assert preflight_machine.taken(port, every_address=True)
+    assert not preflight_machine.taken(port, every_address=True)
 
 
 def test_the_command_says_it_and_ends_by_it(
@@ -136,3 +156,14 @@ def test_the_command_says_it_and_ends_by_it(
     lines = capsys.readouterr().out.splitlines()
     assert any("memory" in line for line in lines)
     assert code == any(line.startswith("STOP") for line in lines)
+
+
+@pytest.mark.parametrize(("options", "sentinel"), [([], False), (["--pair"], True)])
+def test_a_sentinel_is_a_part_of_a_pair_alone(
+    options: list[str], sentinel: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli.main(["preflight", "--data-dir", str(tmp_path), *options])
+    out = capsys.readouterr().out
+    assert ("26379" in out) is sentinel
+    assert ("7000" in out) is sentinel
+    assert "27017" in out

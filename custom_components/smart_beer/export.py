@@ -1,9 +1,9 @@
-"""`/api/smart_beer/export`: stored samples as a CSV file, for people who are logged in."""
+"""`/api/smart_beer/export`: stored samples as a file, for people who are logged in."""
 
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import probatio
 from aiohttp import web
@@ -11,22 +11,40 @@ from homeassistant.auth.permissions.const import POLICY_READ
 from homeassistant.components.http import KEY_HASS, KEY_HASS_USER, HomeAssistantView
 from homeassistant.exceptions import Unauthorized
 
+from .bridge_http import BRIDGE_UNAVAILABLE, NO_SUCH_BATCH, BridgeError
 from .const import LOGGER
-from .history import BRIDGE_UNAVAILABLE, BridgeError, async_export
-from .validators import SERIES
+from .history import async_export
+from .stored_batches import CONTENT_TYPES, async_batch_file
+from .validators import BATCH, SERIES
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from homeassistant.core import HomeAssistant
 
 MAX_SERIES: Final = 32
 # Query parameters of the core's signed addresses, which a download link needs.
 SIGNED: Final = frozenset({"authSig"})
 
-QUERY = probatio.Schema(
+_TIME = probatio.All(probatio.Coerce(int), probatio.Range(min=0))
+OF_SERIES = probatio.Schema(
     {
         probatio.Required("series"): probatio.All([SERIES], probatio.Length(min=1, max=MAX_SERIES)),
-        probatio.Required("start"): probatio.All(probatio.Coerce(int), probatio.Range(min=0)),
-        probatio.Required("end"): probatio.All(probatio.Coerce(int), probatio.Range(min=0)),
+        probatio.Required("start"): _TIME,
+        probatio.Required("end"): _TIME,
         probatio.Optional("format", default="csv"): "csv",
     }
 )
+OF_BATCH = probatio.Schema(
+    {
+        probatio.Required("batch"): BATCH,
+        probatio.Optional("format", default="csv"): probatio.In(CONTENT_TYPES),
+    }
+)
+_STATUS: Final = {
+    BRIDGE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    NO_SUCH_BATCH: HTTPStatus.NOT_FOUND,
+}
 
 
 class ExportView(HomeAssistantView):
@@ -36,46 +54,74 @@ class ExportView(HomeAssistantView):
     name = "api:smart_beer:export"
 
     async def get(self, request: web.Request) -> web.StreamResponse:
-        """The CSV of `?series=&series=&start=&end=&format=csv` (UTC milliseconds).
+        """The file of `?series=&series=&start=&end=` (UTC ms), or of `?batch=&format=csv|parquet`.
 
-        400 for a query that is wrong, 503 without a bridge, both with a reason. A bridge that
-        fails half-way cuts the connection, so that no file passes as whole which is not.
+        400 for a query that is wrong, 404 for a batch that is not there, 503 without a bridge, each
+        with a reason. A bridge that fails half-way cuts the connection, so that no file passes as
+        whole which is not.
         """
         if not request[KEY_HASS_USER].permissions.access_all_entities(POLICY_READ):
             raise Unauthorized
-        given = {name: request.query[name] for name in request.query if name not in SIGNED}
         try:
-            query = QUERY({**given, "series": request.query.getall("series", [])})
+            query = _query(request)
         except probatio.Invalid as err:
             return self.json_message(f"Export: {err}", HTTPStatus.BAD_REQUEST)
-        pages = async_export(request.app[KEY_HASS], query["series"], query["start"], query["end"])
-        async with aclosing(pages):
+        async with aclosing(_pieces(request.app[KEY_HASS], query)) as pieces:
             try:
-                text = await anext(pages)
+                first = await anext(pieces, b"")
             except BridgeError as err:
-                status = (
-                    HTTPStatus.SERVICE_UNAVAILABLE
-                    if err.code == BRIDGE_UNAVAILABLE
-                    else HTTPStatus.BAD_REQUEST
-                )
+                status = _STATUS.get(err.code, HTTPStatus.BAD_REQUEST)
                 return self.json_message(str(err), status, err.code)
-            return await _stream(request, text, pages)
+            response = web.StreamResponse(headers=_headers(query))
+            await _stream(request, response, first, pieces)
+            return response
+
+
+def _query(request: web.Request) -> dict[str, Any]:
+    """The parameters of a request; probatio.Invalid where they make no sense."""
+    given: dict[str, Any] = {
+        name: request.query[name] for name in request.query if name not in SIGNED
+    }
+    schema = OF_BATCH
+    if "batch" not in given:
+        schema = OF_SERIES
+        given["series"] = request.query.getall("series", [])
+    checked: dict[str, Any] = schema(given)
+    return checked
+
+
+async def _pieces(hass: HomeAssistant, query: dict[str, Any]) -> AsyncGenerator[bytes]:
+    """The file; raises BridgeError, also half-way."""
+    if "batch" in query:
+        async with aclosing(async_batch_file(hass, query["batch"], query["format"])) as pieces:
+            async for piece in pieces:
+                yield piece
+    else:
+        pages = async_export(hass, query["series"], query["start"], query["end"])
+        async with aclosing(pages):
+            async for text in pages:
+                yield text.encode()
+
+
+def _headers(query: dict[str, Any]) -> dict[str, str]:
+    name = quote(f"{query.get('batch', 'smart-beer')}.{query['format']}", safe="")
+    return {
+        "Content-Type": CONTENT_TYPES[query["format"]],
+        "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
+    }
 
 
 async def _stream(
-    request: web.Request, text: str, pages: AsyncGenerator[str]
-) -> web.StreamResponse:
-    response = web.StreamResponse(
-        headers={
-            "Content-Type": "text/csv; charset=utf-8",
-            "Content-Disposition": 'attachment; filename="smart-beer.csv"',
-        }
-    )
+    request: web.Request,
+    response: web.StreamResponse,
+    first: bytes,
+    pieces: AsyncGenerator[bytes],
+) -> None:
     try:
         await response.prepare(request)
-        await response.write(text.encode())
-        async for following in pages:
-            await response.write(following.encode())
+        await response.write(first)
+        async for piece in pieces:
+            await response.write(piece)
         await response.write_eof()
     except BridgeError as err:
         LOGGER.warning("An export was cut off: %s", err)
@@ -83,4 +129,3 @@ async def _stream(
             request.transport.abort()
     except ConnectionError as err:
         LOGGER.debug("An export was given up by its reader: %s", err)
-    return response

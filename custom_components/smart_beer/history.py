@@ -1,40 +1,19 @@
-"""Stored samples: questions passed on to the storage bridge that has registered itself."""
+"""Stored samples: questions passed on to the storage bridge."""
 
 import csv
 import io
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from aiohttp import ClientError, ClientTimeout
-from homeassistant.helpers.aiohttp_client import async_get_clientsession
-from homeassistant.util.json import JSON_DECODE_EXCEPTIONS, json_loads
-
-from .bridge import BRIDGE
+from .bridge_http import BRIDGE_UNAVAILABLE, INVALID_RANGE, BridgeError, async_call
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
-    from aiohttp import ClientResponse
     from homeassistant.core import HomeAssistant
 
-BRIDGE_UNAVAILABLE: Final = "bridge_unavailable"
-INVALID_RANGE: Final = "invalid_range"
-
-TIMEOUT: Final = ClientTimeout(total=30, connect=5)
-# 32 series of 5,000 points, four numbers each, are about 10 MB.
-MAX_REPLY: Final = 16 * 1024 * 1024
 EXPORT_PAGE: Final = 2000
 CSV_HEADER: Final = ("series", "t", "time", "value", "quality", "batch")
-
-
-class BridgeError(Exception):
-    """The bridge cannot answer; `code` is `bridge_unavailable` or `invalid_range`."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 async def async_history(
@@ -47,7 +26,7 @@ async def async_history(
     _check_range(start, end)
     query = [("series", name) for name in series]
     query += [("start", str(start)), ("end", str(end)), ("points", str(points))]
-    raw, _reply = await _get(hass, "/v1/history", query)
+    raw, _reply = await async_call(hass, "/v1/history", query)
     return raw
 
 
@@ -65,7 +44,7 @@ async def async_export(
         while cursor is not None:
             query = [("series", name), ("start", str(start)), ("end", str(end))]
             query += [("limit", str(EXPORT_PAGE))] + ([("cursor", cursor)] if cursor else [])
-            _raw, reply = await _get(hass, "/v1/samples", query)
+            _raw, reply = await async_call(hass, "/v1/samples", query)
             if partial := reply.get("partial"):
                 raise BridgeError(
                     BRIDGE_UNAVAILABLE,
@@ -103,70 +82,3 @@ def _csv(rows: Sequence[Sequence[Any]]) -> str:
 def _check_range(start: int, end: int) -> None:
     if start >= end:
         raise BridgeError(INVALID_RANGE, f"The range ends ({end}) before it starts ({start}).")
-
-
-async def _get(
-    hass: HomeAssistant, path: str, query: Sequence[tuple[str, str]]
-) -> tuple[bytes, dict[str, Any]]:
-    """One call of the bridge: its reply as it came, and decoded."""
-    async with _open(hass, path, query) as response:
-        status = response.status
-        body = bytearray()
-        async for chunk in response.content.iter_any():
-            body += chunk
-            if len(body) > MAX_REPLY:
-                raise BridgeError(
-                    BRIDGE_UNAVAILABLE,
-                    f"The storage bridge's reply is larger than {MAX_REPLY} bytes; "
-                    "ask for fewer series or points.",
-                )
-    raw = bytes(body)
-    try:
-        reply = json_loads(raw)
-    except JSON_DECODE_EXCEPTIONS:
-        reply = None
-    if status == HTTPStatus.BAD_REQUEST:
-        raise BridgeError(INVALID_RANGE, f"The storage bridge refuses: {_reason(reply)}.")
-    if status != HTTPStatus.OK:
-        raise BridgeError(
-            BRIDGE_UNAVAILABLE, f"The storage bridge fails ({status}): {_reason(reply)}."
-        )
-    if not isinstance(reply, dict):
-        raise BridgeError(BRIDGE_UNAVAILABLE, f"The storage bridge's reply to {path} is no object.")
-    return raw, reply
-
-
-@asynccontextmanager
-async def _open(
-    hass: HomeAssistant, path: str, query: Sequence[tuple[str, str]]
-) -> AsyncIterator[ClientResponse]:
-    if (registration := hass.data.get(BRIDGE)) is None:
-        raise BridgeError(
-            BRIDGE_UNAVAILABLE,
-            "No storage bridge is connected; start smart-beer-bridge, or connect one in the "
-            "options of the brewery.",
-        )
-    try:
-        async with async_get_clientsession(hass).get(
-            f"{registration.url}{path}",
-            params=query,
-            headers={"Authorization": f"Bearer {registration.secret}"},
-            timeout=TIMEOUT,
-            allow_redirects=False,  # the secret is for this address alone
-        ) as response:
-            yield response
-    except TimeoutError as err:
-        raise BridgeError(
-            BRIDGE_UNAVAILABLE, f"The storage bridge did not answer within {TIMEOUT.total:g} s."
-        ) from err
-    except ClientError as err:
-        raise BridgeError(
-            BRIDGE_UNAVAILABLE, f"The storage bridge cannot be reached: {type(err).__name__}."
-        ) from err
-
-
-def _reason(reply: object) -> str:
-    """The sentence of the bridge's error reply."""
-    if isinstance(reply, dict) and isinstance(error := reply.get("error"), dict):
-        return str(error.get("message")).rstrip(".")
-    return "it gives no reason"

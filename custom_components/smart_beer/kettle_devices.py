@@ -1,8 +1,10 @@
 """From a kettle's device, as people choose it, to the kettle; and what a user may do with it."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import probatio
+from homeassistant.auth.permissions.const import POLICY_CONTROL
+from homeassistant.const import ATTR_DEVICE_ID
 from homeassistant.exceptions import ServiceValidationError, Unauthorized, UnknownUser
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
@@ -15,11 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from homeassistant.auth.models import User
-    from homeassistant.core import Context, HomeAssistant
+    from homeassistant.core import Context, HomeAssistant, ServiceCall
 
     from .coordinator import NodeCoordinator, SmartBeerConfigEntry
     from .kettle import KettleCoordinator
     from .models import Latch
+
+AUTOMATION: Final = "Home Assistant"  # who calls, when no user is behind it
+NAME_LENGTH: Final = 64  # as the node's API has it
 
 _KETTLE = kettle_identifier("")[1]
 
@@ -92,6 +97,19 @@ async def async_user(hass: HomeAssistant, context: Context) -> User | None:
     if user is None:
         raise UnknownUser(context=context)
     return user
+
+
+async def async_caller(hass: HomeAssistant, context: Context) -> str:
+    """The name of who is behind a call, as it is written down."""
+    user = await async_user(hass, context)
+    return ((user.name if user else None) or AUTOMATION)[:NAME_LENGTH]
+
+
+async def async_commanded(call: ServiceCall) -> KettleCoordinator:
+    """The kettle that a call is about, if its caller may command it."""
+    kettle = kettle_of_device(call.hass, call.data[ATTR_DEVICE_ID])
+    await async_check_user(call.hass, call.context, [kettle], POLICY_CONTROL)
+    return kettle
 
 
 async def async_check_user(

@@ -20,21 +20,21 @@ from homeassistant.helpers.service import async_register_platform_entity_service
 
 from .const import DOMAIN
 from .kettle_devices import (
+    async_caller,
     async_check_user,
-    async_user,
-    kettle_of_device,
+    async_commanded,
     kettles_of_devices,
     latches_of,
 )
 from .kettle_summary import summary, tuning
 from .safe_stop import async_safe
+from .services_batches import async_setup_batch_services
 from .vocabulary import LATCHES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from .coordinator import NodeCoordinator
-    from .kettle import KettleCoordinator
     from .kettle_part import ControllerPart, OutputPart
 
 type Outcome = dict[str, HomeAssistantError | None]
@@ -54,7 +54,6 @@ PARTLY: Final = "partly_done"
 LONGEST: Final = timedelta(days=1)
 TEXT_LENGTH: Final = 64
 NOTE_LENGTH: Final = 500
-AUTOMATION: Final = "Home Assistant"  # who has seen an alarm, when no user is behind the call
 
 _TEXT: Final = probatio.All(
     cv.string, probatio.Length(min=1, max=TEXT_LENGTH), probatio.Match(r"^[^\x00-\x1f\x7f]+$")
@@ -93,6 +92,7 @@ _AUTOTUNE: Final[dict[str | probatio.Marker, Any]] = {
 @callback
 def async_setup_services(hass: HomeAssistant) -> None:
     """Register the actions, once for the integration."""
+    async_setup_batch_services(hass)
     for name, handler, schema, response in (
         ("acknowledge_alarm", _acknowledge_alarm, _ACKNOWLEDGE, SupportsResponse.OPTIONAL),
         ("clear_latch", _clear_latch, _CLEAR_LATCH, SupportsResponse.OPTIONAL),
@@ -141,7 +141,7 @@ async def _safe_stop(call: ServiceCall) -> ServiceResponse:
 
 async def _clear_latch(call: ServiceCall) -> ServiceResponse:
     """Clear a latch at every node of the kettle that has it."""
-    kettle, latch = await _commanded(call), call.data[ATTR_LATCH]
+    kettle, latch = await async_commanded(call), call.data[ATTR_LATCH]
     latched = [node for node in kettle.nodes if latch in (latches_of(kettle, node) or {})]
     if not latched:
         raise _invalid("not_latched", kettle=kettle.kettle_name)
@@ -150,9 +150,8 @@ async def _clear_latch(call: ServiceCall) -> ServiceResponse:
 
 async def _acknowledge_alarm(call: ServiceCall) -> ServiceResponse:
     """Note who has seen an alarm, at every node of the kettle that raises it."""
-    kettle, alarm_id = await _commanded(call), call.data[ATTR_ALARM]
-    user = await async_user(call.hass, call.context)
-    by = ((user.name if user else None) or AUTOMATION)[:TEXT_LENGTH]
+    kettle, alarm_id = await async_commanded(call), call.data[ATTR_ALARM]
+    by = await async_caller(call.hass, call.context)
     nodes = [
         node
         for node in kettle.nodes
@@ -170,7 +169,7 @@ async def _acknowledge_alarm(call: ServiceCall) -> ServiceResponse:
 
 async def _start_batch(call: ServiceCall) -> ServiceResponse:
     """Stamp a batch into what every node of the kettle measures from now on."""
-    kettle, batch = await _commanded(call), call.data[ATTR_BATCH]
+    kettle, batch = await async_commanded(call), call.data[ATTR_BATCH]
     return await _tell(
         call, kettle.nodes, lambda node: node.commands.batch(kettle.kettle_id, batch)
     )
@@ -178,7 +177,7 @@ async def _start_batch(call: ServiceCall) -> ServiceResponse:
 
 async def _end_batch(call: ServiceCall) -> ServiceResponse:
     """No batch from now on."""
-    kettle = await _commanded(call)
+    kettle = await async_commanded(call)
     return await _tell(call, kettle.nodes, lambda node: node.commands.batch(kettle.kettle_id, None))
 
 
@@ -211,13 +210,6 @@ async def _autotune(entity: ControllerPart, call: ServiceCall) -> ServiceRespons
         entity.controller_id, autotune=call.data[ATTR_ACTION]
     )
     return tuning(answer)
-
-
-async def _commanded(call: ServiceCall) -> KettleCoordinator:
-    """The kettle that a call is about, if its caller may command it."""
-    kettle = kettle_of_device(call.hass, call.data[ATTR_DEVICE_ID])
-    await async_check_user(call.hass, call.context, [kettle], POLICY_CONTROL)
-    return kettle
 
 
 async def _tell(

@@ -34,3 +34,8 @@ def http_address(value: object) -> str:
 
 SERIES: Final = probatio.All(str, probatio.Match(r"^[^/\s]{1,64}/[^/\s]{1,255}\Z"))
 """Validates the name of a series, `<node_id>/<channel_id>`."""
+
+BATCH: Final = probatio.All(
+    str, probatio.Length(min=1, max=255), probatio.Match(r"^[^\x00-\x1f\x7f]+\Z")
+)
+"""Validates the name of a batch that may be stored."""

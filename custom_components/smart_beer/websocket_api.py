@@ -1,5 +1,6 @@
 """The websocket commands of the brewery: for cards, and for the storage bridge."""
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import probatio
@@ -10,18 +11,24 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import Unauthorized
 
 from . import websocket_bridge
+from .bridge_http import BridgeError
 from .export import ExportView
 from .feed_watch import Node, async_nodes, spool_of
-from .history import BridgeError, async_history
+from .history import async_history
 from .live import LiveSubscription
 from .series import async_series
-from .validators import SERIES, whole_number
+from .stored_batches import async_batch, async_batches
+from .validators import BATCH, SERIES, whole_number
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from homeassistant.components.websocket_api import ActiveConnection
 
 MAX_SERIES: Final = 32
 MAX_POINTS: Final = 5000
+
+_KETTLE: Final = probatio.All(str, probatio.Length(min=1, max=255))
 
 
 async def async_setup(hass: HomeAssistant) -> None:
@@ -31,6 +38,8 @@ async def async_setup(hass: HomeAssistant) -> None:
     websocket_api.async_register_command(hass, ws_spools)
     websocket_api.async_register_command(hass, ws_live)
     websocket_api.async_register_command(hass, ws_history)
+    websocket_api.async_register_command(hass, ws_batches)
+    websocket_api.async_register_command(hass, ws_batch)
     hass.http.register_view(ExportView())
 
 
@@ -89,12 +98,50 @@ async def ws_history(
 ) -> None:
     """Stored samples as buckets, from the bridge that is registered."""
     _require_read(connection)
-    try:
+    with _why_not(connection, msg):
         reply = await async_history(hass, msg["series"], msg["start"], msg["end"], msg["points"])
+        connection.send_message(construct_result_message(msg["id"], reply))
+
+
+@websocket_api.websocket_command(
+    {
+        probatio.Required("type"): "smart_beer/batches",
+        probatio.Optional("start"): whole_number,
+        probatio.Optional("end"): whole_number,
+        probatio.Optional("kettle"): _KETTLE,
+    }
+)
+@websocket_api.async_response
+async def ws_batches(
+    hass: HomeAssistant, connection: ActiveConnection, msg: dict[str, Any]
+) -> None:
+    """The batches that began in a range (UTC ms), of all kettles or of one, oldest first."""
+    _require_read(connection)
+
+    with _why_not(connection, msg):
+        reply = await async_batches(hass, msg.get("start"), msg.get("end"), msg.get("kettle"))
+        connection.send_result(msg["id"], reply)
+
+
+@websocket_api.websocket_command(
+    {probatio.Required("type"): "smart_beer/batch", probatio.Required("batch"): BATCH}
+)
+@websocket_api.async_response
+async def ws_batch(hass: HomeAssistant, connection: ActiveConnection, msg: dict[str, Any]) -> None:
+    """A batch with its kettles, series, alarms, acknowledgements and notes."""
+    _require_read(connection)
+    with _why_not(connection, msg):
+        reply = await async_batch(hass, msg["batch"])
+        connection.send_message(construct_result_message(msg["id"], reply))
+
+
+@contextmanager
+def _why_not(connection: ActiveConnection, msg: dict[str, Any]) -> Iterator[None]:
+    """Tell the client why the bridge does not answer."""
+    try:
+        yield
     except BridgeError as err:
         connection.send_error(msg["id"], err.code, str(err))
-    else:
-        connection.send_message(construct_result_message(msg["id"], reply))
 
 
 def _describe_spool(node: Node) -> dict[str, Any]:

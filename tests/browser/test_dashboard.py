@@ -94,7 +94,7 @@ async def test_a_spanish_user_reads_spanish(brewery: Brewery, browser: Browser) 
         assert re.search(r"\d,\d °C", legend), legend
         titles = await tab.locator("hui-root ha-tab-group-tab, hui-root sl-tab").all()
         labels = [await one.get_attribute("aria-label") for one in titles]
-        assert labels == ["Cervecería", "Fermentación", "Nodos"]
+        assert labels == ["Cervecería", "Fermentación", "Lotes", "Nodos"]
 
 
 # Each text, axis and line with its colour and the card's background, as the browser computed them.

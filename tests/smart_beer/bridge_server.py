@@ -1,11 +1,13 @@
 """The storage bridge's HTTP API as Home Assistant asks it, on a real port."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+
+type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SECRET = "bearer-of-this-run"
 
@@ -16,10 +18,11 @@ class BridgeServer:
 
     url: str = ""
     stored: dict[str, list[list[Any]]] = field(default_factory=dict)  # [t, value, quality, batch]
-    reply: web.Response | bytes | None = None  # instead of the right one
+    reply: web.Response | bytes | Handler | None = None  # instead of the right one
     after_pages: int = 0  # how many right pages come before `reply`
     partial: list[dict[str, str]] = field(default_factory=list)
     queries: list[tuple[str, dict[str, list[str]]]] = field(default_factory=list)
+    bodies: list[Any] = field(default_factory=list)
     unauthorized: int = 0
 
     @property
@@ -34,7 +37,11 @@ class BridgeServer:
             return web.json_response({"error": {"code": "unauthorized"}}, status=401)
         query = {name: request.query.getall(name) for name in request.query}
         self.queries.append((request.path, query))
+        if request.can_read_body:
+            self.bodies.append(await request.json())
         if self.reply is not None and len(self.queries) > self.after_pages:
+            if callable(self.reply):
+                return await self.reply(request)
             if isinstance(self.reply, bytes):
                 return web.Response(body=self.reply, content_type="application/json")
             return self.reply
@@ -61,7 +68,7 @@ async def running_bridge() -> AsyncIterator[BridgeServer]:
     """A bridge that answers on 127.0.0.1 until the block ends."""
     bridge = BridgeServer()
     app = web.Application()
-    app.router.add_get("/{path:.*}", bridge.handle)
+    app.router.add_route("*", "/{path:.*}", bridge.handle)
     runner = web.AppRunner(app, shutdown_timeout=1)
     await runner.setup()
     try:

@@ -9,10 +9,15 @@ from homeassistant.setup import async_setup_component
 
 from custom_components.smart_beer import coordinator as module
 from custom_components.smart_beer import leaderships, websocket_api
-from custom_components.smart_beer.bridge import async_create_bridge_token
+from custom_components.smart_beer.bridge import (
+    BRIDGE,
+    BridgeRegistration,
+    async_create_bridge_token,
+)
 from custom_components.smart_beer.spool_reader import SpoolReader
 from custom_components.smart_beer.websocket_bridge import HUB
 from tests.smart_beer.bridge_client import BridgeClient
+from tests.smart_beer.bridge_server import BridgeServer, running_bridge
 from tests.smart_beer.edge_stub import EdgeStub, running_stub
 from tests.smart_beer.output_stub import OutputStub, running_outputs
 from tests.smart_beer.spool import FakeNode, MakeNode, Spool, serving
@@ -109,3 +114,24 @@ async def connect_fixture(
         return BridgeClient(await hass_ws_client(hass, token))
 
     return connect
+
+
+@pytest.fixture(name="bridge")
+async def bridge_fixture(hass: HomeAssistant, socket_enabled: None) -> AsyncIterator[BridgeServer]:
+    """A bridge that is registered."""
+    assert await async_setup_component(hass, "websocket_api", {})
+    await websocket_api.async_setup(hass)
+    async with running_bridge() as server:
+        hass.data[BRIDGE] = BridgeRegistration(**server.registration)
+        yield server
+
+
+@pytest.fixture(name="card")
+async def card_fixture(
+    hass: HomeAssistant,
+    bridge: BridgeServer,
+    hass_ws_client: WebSocketGenerator,
+    hass_read_only_access_token: str,
+) -> BridgeClient:
+    """The websocket of a person who may read."""
+    return BridgeClient(await hass_ws_client(hass, hass_read_only_access_token))

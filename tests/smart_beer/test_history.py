@@ -4,7 +4,6 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,41 +11,18 @@ import pytest
 from aiohttp import ClientError, ClientTimeout, web
 from homeassistant.components.http.auth import async_sign_path
 from homeassistant.core import HomeAssistant
-from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.typing import (
     ClientSessionGenerator,
-    WebSocketGenerator,
 )
 
-from custom_components.smart_beer import history, websocket_api
+from custom_components.smart_beer import bridge_http
 from custom_components.smart_beer.bridge import BRIDGE, BridgeRegistration
 from tests.smart_beer.bridge_client import BridgeClient
-from tests.smart_beer.bridge_server import BridgeServer, running_bridge
+from tests.smart_beer.bridge_server import BridgeServer
 
 QUESTION: dict[str, Any] = {"series": ["mash-a/t", "mash-a/p"], "start": 0, "end": 10, "points": 5}
 URL = "/api/smart_beer/export"
 HEADER = ["series", "t", "time", "value", "quality", "batch"]
-
-
-@pytest.fixture(name="bridge")
-async def bridge_fixture(hass: HomeAssistant, socket_enabled: None) -> AsyncIterator[BridgeServer]:
-    """A bridge that is registered."""
-    assert await async_setup_component(hass, "websocket_api", {})
-    await websocket_api.async_setup(hass)
-    async with running_bridge() as server:
-        hass.data[BRIDGE] = BridgeRegistration(**server.registration)
-        yield server
-
-
-@pytest.fixture(name="card")
-async def card_fixture(
-    hass: HomeAssistant,
-    bridge: BridgeServer,
-    hass_ws_client: WebSocketGenerator,
-    hass_read_only_access_token: str,
-) -> BridgeClient:
-    """The websocket of a person who may read."""
-    return BridgeClient(await hass_ws_client(hass, hass_read_only_access_token))
 
 
 async def test_history_is_the_bridges_own_reply(bridge: BridgeServer, card: BridgeClient) -> None:
@@ -100,7 +76,7 @@ async def test_errors_of_the_bridge_are_told_apart(
     code: str,
     words: str,
 ) -> None:
-    monkeypatch.setattr(history, "MAX_REPLY", 1000)
+    monkeypatch.setattr(bridge_http, "MAX_REPLY", 1000)
     bridge.reply = reply
     error = (await card.call("smart_beer/history", **QUESTION))["error"]
     assert error["code"] == code
@@ -125,7 +101,7 @@ async def test_a_bridge_that_is_gone_or_hangs_is_unavailable(
     assert error["code"] == "bridge_unavailable"
     assert "cannot be reached" in error["message"]
     hass.data[BRIDGE] = BridgeRegistration(**bridge.registration)
-    monkeypatch.setattr(history, "TIMEOUT", ClientTimeout(total=0.000001))
+    monkeypatch.setattr(bridge_http, "TIMEOUT", ClientTimeout(total=0.000001))
     error = (await card.call("smart_beer/history", **QUESTION))["error"]
     assert error["code"] == "bridge_unavailable"
     assert "did not answer" in error["message"]

@@ -1,5 +1,7 @@
 // The part of Home Assistant's frontend that the cards touch.
 
+export const DOMAIN = "smart_beer";
+
 export interface HassEntity {
   entity_id: string;
   state: string;
@@ -42,6 +44,8 @@ export interface Hass {
   entities: Record<string, EntityEntry>;
   devices: Record<string, DeviceEntry>;
   themes?: { darkMode?: boolean };
+  hassUrl(path: string): string;
+  loadBackendTranslation(category: string, integration: string): Promise<(key: string, values?: Record<string, string>) => string>;
 }
 
 /** One series as `smart_beer/series` lists it. */
@@ -77,21 +81,38 @@ export interface LiveEvent {
   samples: Record<string, [t: number, value: number | null, quality: string][]>;
 }
 
+/** The device that our integration registered under this identifier. */
+export function device(hass: Hass, identifier: string): DeviceEntry | undefined {
+  return Object.values(hass.devices).find((one) => one.identifiers.some(([domain, id]) => domain === DOMAIN && id === identifier));
+}
+
 /** Every series there is, or the error's text. */
 export async function listSeries(hass: Hass): Promise<SeriesInfo[]> {
   return (await hass.callWS<{ series: SeriesInfo[] }>({ type: "smart_beer/series" })).series;
 }
 
 const MEASURED = ["temperature", "pressure", "co2", "channel"];
-const measuring = new WeakMap<Hass["entities"], string[]>();
+const found = new WeakMap<Hass["entities"], Map<string, string[]>>();
+
+/** Our entities with these translation keys; asked at every change of any state. */
+function ours(hass: Hass, keys: string[]): string[] {
+  const known = found.get(hass.entities) ?? new Map<string, string[]>();
+  found.set(hass.entities, known);
+  let ids = known.get(keys.join());
+  if (ids === undefined) {
+    const those = Object.values(hass.entities).filter((one) => one.platform === DOMAIN && keys.includes(one.translation_key ?? ""));
+    ids = those.map((one) => one.entity_id);
+    known.set(keys.join(), ids);
+  }
+  return ids;
+}
 
 /** The units that our sensors show now, as one text: when it changes, a person has chosen another. */
 export function shownUnits(hass: Hass): string {
-  let ids = measuring.get(hass.entities);
-  if (ids === undefined) {
-    const ours = Object.values(hass.entities).filter((one) => one.platform === "smart_beer" && MEASURED.includes(one.translation_key ?? ""));
-    ids = ours.map((one) => one.entity_id);
-    measuring.set(hass.entities, ids); // asked at every change of any state
-  }
-  return ids.map((id) => hass.states[id]?.attributes.unit_of_measurement ?? "").join();
+  return ours(hass, MEASURED).map((id) => hass.states[id]?.attributes.unit_of_measurement ?? "").join();
+}
+
+/** The batches that are in kettles now, as one text: when it changes, one began or ended. */
+export function shownBatches(hass: Hass): string {
+  return ours(hass, ["batch"]).map((id) => hass.states[id]?.state ?? "").join();
 }

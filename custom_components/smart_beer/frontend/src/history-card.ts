@@ -37,7 +37,7 @@ export class HistoryCard extends HTMLElement {
   private plot: Plot | undefined;
   private hover: Hover = null;
   private hours = DEFAULT_HOURS;
-  private window: Window | null = null; // null: live
+  window: Window | null = null; // null: live
   private unsubscribe: (() => Promise<void>) | undefined;
   private problem: { word: Word; detail: string } | undefined;
   private request = 0;

@@ -1,5 +1,6 @@
 // Registers the cards and the dashboard strategy with Home Assistant's frontend.
 
+import { BatchesCard } from "./batches-card";
 import { HistoryCard } from "./history-card";
 import { words } from "./i18n";
 import { BreweryStrategy } from "./strategy";
@@ -25,6 +26,15 @@ if (define("smart-beer-history-card", HistoryCard)) {
     type: "smart-beer-history-card",
     name: `smart-beer: ${say.title}`,
     description: say.card_description,
+    preview: true,
+    documentationURL,
+  });
+}
+if (define("smart-beer-batches-card", BatchesCard)) {
+  (window.customCards ??= []).push({
+    type: "smart-beer-batches-card",
+    name: `smart-beer: ${say.batches}`,
+    description: say.batch_description,
     preview: true,
     documentationURL,
   });

@@ -1,10 +1,9 @@
 // `custom:smart-beer`: a dashboard made from the brewery that is there. It finds entities by
 // device and translation key, so it fits any installation, in any language, on either server.
 
-import { type DeviceEntry, type EntityEntry, type Hass, type SeriesInfo, listSeries } from "./hass";
+import { DOMAIN, type DeviceEntry, type EntityEntry, type Hass, type SeriesInfo, device, listSeries } from "./hass";
 import { words } from "./i18n";
 
-const DOMAIN = "smart_beer";
 type Card = Record<string, unknown>;
 
 interface Vessel {
@@ -23,11 +22,6 @@ export function vessels(series: SeriesInfo[]): Vessel[] {
     found.set(one.kettle_id, vessel);
   }
   return [...found.values()].sort((a, b) => a.name.localeCompare(b.name));
-}
-
-/** The device that our integration registered under this identifier. */
-export function device(hass: Hass, identifier: string): DeviceEntry | undefined {
-  return Object.values(hass.devices).find((one) => one.identifiers.some(([domain, id]) => domain === DOMAIN && id === identifier));
 }
 
 /** Its entities, those with these translation keys first and in their order. */
@@ -144,6 +138,14 @@ export class BreweryStrategy extends HTMLElement {
           type: "sections",
           max_columns: 2,
           sections: sections(closed.map((vessel) => kettleSection(hass, vessel, 24, ["temperature", "pressure", "co2"]))),
+        },
+        {
+          title: say.batches,
+          path: "batches",
+          icon: "mdi:barley",
+          type: "sections",
+          max_columns: 2,
+          sections: [{ type: "grid", column_span: 2, cards: [{ type: "custom:smart-beer-batches-card", title: "" }] }],
         },
         {
           title: say.nodes,

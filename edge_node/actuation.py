@@ -31,6 +31,11 @@ LOGGER = logging.getLogger(__name__)
 TICK_S: Final = 0.5
 STALLED_MS: Final = 3_000
 _JOIN_S: Final = 5
+_ELSEWHERE: Final = {
+    "process_value": "no probe tells its temperature",
+    "disagreement": "its probes contradict each other",
+    "high_limit": "it has reached its high limit",
+}
 _RUNNING_DOWN: Final = frozenset({"expires_in_ms", "quarantine_ms", "override_ms"})
 
 
@@ -89,6 +94,7 @@ class Actuation:
             wake=self._wake.set,
         )
         self.lock = self.core.lock
+        outputs.released = lambda: inputs.released(mono_ms()) and not self.core.stopped
 
     @property
     def leases(self) -> Leases:
@@ -99,6 +105,11 @@ class Actuation:
     def stalled(self) -> bool:
         """Whether no tick was completed for too long."""
         return self._thread is not None and self._mono_ms() - self._ticked_ms > STALLED_MS
+
+    @property
+    def failed(self) -> bool:
+        """Whether an output does not obey; only the guard or a new start can switch it off then."""
+        return bool(self._outputs.failed)
 
     def start(self) -> None:
         """Keep the latches, start the hardware's threads and the tick."""
@@ -136,8 +147,8 @@ class Actuation:
         self._outputs.beat(self._mono_ms())
         self._ticked_ms = self._mono_ms()
         self.counts["ticks"] += 1
-        # Only a complete tick is a sign of life.
-        if self._heartbeat is not None:
+        # Only a complete tick is a sign of life, and only of outputs that obey.
+        if self._heartbeat is not None and not self.failed:
             self._heartbeat.beat()
 
     def look(self, *, regulate: bool = False) -> None:
@@ -195,11 +206,17 @@ class Actuation:
         for output_id, why in dict(self._outputs.failed).items():
             texts[f"output_failed_{output_id}"] = (
                 f"Output {output_id} of node {node_id} has failed: {why}. All outputs stay at "
-                "their safe level; look at its wiring, then start the node again."
+                "their safe level and the guard drops; look at its wiring, then start the node "
+                "again."
             )
         for input_id, why in self._inputs.problems.items():
             texts[f"input_failed_{input_id}"] = (
                 f"Input {input_id} of node {node_id} cannot be read and counts as open: {why}."
+            )
+        for output_id, permit, kettle_id in self.core.elsewhere():
+            texts[f"kept_off_{output_id}"] = (
+                f"Output {output_id} of node {node_id} stays off because of kettle {kettle_id}, "
+                f"which it heats too: {_ELSEWHERE[permit]}."
             )
         for series in self.core.outliers():
             channel_id = series.partition("/")[2]

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from edge_node import actuation_rules
 from edge_node.lease_store import LeaseStore
 from edge_node.leases import Leases
-from edge_node.loop import AUTO, AUTOTUNE, Loop
-from edge_node.loop_controllers import Heated
+from edge_node.loop import AUTO, AUTOTUNE, MANUAL, Loop
 from edge_node.safety.process_value import MAX_AGE_MS
 from edge_node.safety.rules import Inputs as Question
 from edge_node.safety.rules import ProbeValue, Reference, Trip, Verdict, Wish
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
     from edge_node.commands import ControllerOrder
     from edge_node.config import NodeConfig
-    from edge_node.config_outputs import ActuatorConfig, ControllerConfig
     from edge_node.gain_store import GainStore
     from edge_node.hardware.outputs import Inputs, Outputs
     from edge_node.model import Reading
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger(__name__)
 
-# What a person has to look at first; it does not come back by itself when that is cleared.
-_BARRED: Final = frozenset({"latched", "safe", "stop"})
 # What keeps an output from what was decided, where no permit does.
 OUTPUT_FAILED: Final = "output_failed"
 
@@ -59,7 +55,10 @@ class Core:
         self.config = config
         self.actuators = {actuator.id: actuator for actuator in config.actuators}
         self._gains = gains
-        self.loops = {c.id: self._loop(c) for c in config.controllers}
+        self.loops = {
+            c.id: Loop(c, actuation_rules.heated(config, c), gains[c.id])
+            for c in config.controllers
+        }
         self._mono_ms = mono_ms
         self._outputs = outputs
         self._inputs = inputs
@@ -73,6 +72,7 @@ class Core:
             config.breakers,
             latches,
         )
+        self._kept = self._supervisor.latches  # until the first verdict
         self.leases = Leases(
             node_id=config.node_id,
             boot_id=boot_id,
@@ -87,6 +87,8 @@ class Core:
         self._reference: dict[str, Reference | None] = {}
         self._newest: dict[str, tuple[int, Reading]] = {}
         self._lapsed: set[str] = set()
+        self._ended_in_auto: set[str] = set()  # controllers that the override sets going again
+        self._cooling_on: set[str] = set()  # controllers whose heater alone is barred
         self._override: set[str] = set()
         self._contacts: dict[str, bool | None] = {}
         self._verdict: Verdict | None = None
@@ -96,6 +98,12 @@ class Core:
     def latches(self) -> frozenset[Trip]:
         """What must be on disk."""
         return self._supervisor.latches
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the stop was pressed and is not cleared; from any thread."""
+        latches = self._kept if self._verdict is None else self._verdict.latches
+        return any(trip.name == "stop_pressed" for trip in latches)
 
     def observe(self, tick: Tick) -> None:
         """Take one tick's readings; from any thread."""
@@ -114,8 +122,14 @@ class Core:
         self._lapsed.add(kettle_id)
         self._reference[kettle_id] = None
         for loop in self.loops.values():
-            if kettle_id in self.kettles_of(loop) and not self._holds(loop):
-                self._release(loop)
+            if kettle_id in self.kettles_of(loop):
+                in_auto = loop.mode == AUTO or loop.config.id in self._ended_in_auto
+                if not self._holds(loop):
+                    self._release(loop)
+                if in_auto and self.leases.holder(kettle_id) is None:
+                    self._ended_in_auto.add(loop.config.id)
+                else:
+                    self._ended_in_auto.discard(loop.config.id)
         for output_id in list(self._wishes):
             if self.kettle_of(output_id) == kettle_id and not self._held(output_id):
                 del self._wishes[output_id]
@@ -146,23 +160,30 @@ class Core:
             self._outputs[output_id].write(decision.actual, self._mono_ms())
         for output_id in verdict.cleared:
             self._wishes.pop(output_id, None)
-        for output_id, decision in verdict.outputs.items():
-            if decision.limited_by in _BARRED:
-                self._give_up(output_id)
+        self._give_up(verdict.barred)
         for trip in verdict.tripped:
             LOGGER.error("Tripped, kettle %s, %s: %s", trip.kettle_id, trip.name, trip.text)
         return now
 
-    def _give_up(self, output_id: str) -> None:
-        """What a latch or the stop has switched off stays off when that is cleared."""
-        self._wishes.pop(output_id, None)
-        loop = self.loop_of(output_id)
-        if loop is not None:
-            self._release(loop)
+    def _give_up(self, barred: frozenset[str]) -> None:
+        """What a latch or the stop keeps off stays off when that is cleared, wanted now or not.
+
+        A controller that cools too does so until then: that is often what the kettle needs.
+        """
+        for output_id in barred:
+            self._wishes.pop(output_id, None)
+        for controller_id, loop in self.loops.items():
+            off = barred.intersection(loop.outputs)
+            if len(off) == len(loop.outputs) or (not off and controller_id in self._cooling_on):
+                self._release(loop)
+            elif off and loop.active:
+                self._cooling_on.add(controller_id)
 
     def _release(self, loop: Loop) -> None:
         """The loop is off, and so is what it wanted."""
         loop.off()
+        self._ended_in_auto.discard(loop.config.id)
+        self._cooling_on.discard(loop.config.id)
         for name in loop.outputs:
             self._wishes.pop(name, None)
 
@@ -187,10 +208,12 @@ class Core:
                 self._resume(kettle_id, now + 1)
 
     def _resume(self, kettle_id: str, given_ms: int) -> None:
-        """Nobody can command meanwhile, so the controllers go on at the setpoints they had."""
-        for loop in self.loops.values():
-            if loop.config.kettle_id != kettle_id or loop.setpoint is None:
+        """Nobody can command meanwhile, so what regulated when the lease ended goes on."""
+        for controller_id, loop in self.loops.items():
+            regulated = loop.mode == AUTO or controller_id in self._ended_in_auto
+            if loop.config.kettle_id != kettle_id or not regulated:
                 continue
+            self._ended_in_auto.discard(controller_id)
             loop.set(AUTO, given_ms, setpoint=None, power=None)
             for name in loop.outputs:
                 for needed in self.actuators[name].requires:
@@ -205,7 +228,10 @@ class Core:
                 achieved={name: self._level(name) for name in loop.outputs},
             )
             for output_id, power in wanted.items():
-                self._wishes[output_id] = Wish(power, None, "controller", loop.given_ms)
+                # By hand it has an end, as every command that a person gives.
+                longest = self.actuators[output_id].max_on_ms
+                until = loop.given_ms + longest if loop.mode == MANUAL else None
+                self._wishes[output_id] = Wish(power, until, "controller", loop.given_ms)
             if not wanted:
                 for output_id in loop.outputs:
                     wish = self._wishes.get(output_id)
@@ -223,7 +249,6 @@ class Core:
             interlocks=interlocks,
             stop_pressed=self._contacts.get("stop") if "stop" in self.config.buttons else False,
             override={k: self.leases.override_ms(k) > 0 for k in self.leases},
-            feedback={output_id: output.level() for output_id, output in self._outputs.items()},
             lapsed=frozenset(self._lapsed),
         )
 
@@ -290,11 +315,7 @@ class Core:
         """Latch a kettle, or all if none or an unknown one is named; those that it was for."""
         self._supervisor.safe(kettle_id)
         kettles = [k.kettle_id for k in self.config.kettles]
-        named = [name for name in kettles if name == kettle_id] or kettles
-        for actuator in self.actuators.values():
-            if actuator.kind == "heater" and not self._heated(actuator).isdisjoint(named):
-                self._give_up(actuator.id)
-        return named
+        return [name for name in kettles if name == kettle_id] or kettles
 
     def clear(self, kettle_id: str, latch: str) -> str | None:
         """Clear a latch whose cause is gone, or say why it stays."""
@@ -303,26 +324,22 @@ class Core:
 
     def latch_names(self, output_id: str) -> list[str]:
         """The latches that keep this output off."""
-        return self._names(self.actuators[output_id])
+        return sorted(self._supervisor.latched(output_id))
 
     def has_latch(self, kettle_id: str, latch: str) -> bool:
         """Whether this latch is set."""
         return any((t.kettle_id, t.name) == (kettle_id, latch) for t in self._supervisor.latches)
 
-    def _heated(self, actuator: ActuatorConfig) -> frozenset[str]:
-        own = self.kettle_of(actuator.id)
-        return frozenset({own, *actuation_rules.heats(self.config, actuator)})
-
-    def _names(self, actuator: ActuatorConfig) -> list[str]:
-        shared = set(self._heated(actuator))
-        if actuator.contactor is not None:
-            for other in self.actuators.values():
-                if other.contactor == actuator.contactor:
-                    shared |= self._heated(other)
-        names = [t.name for t in self._supervisor.latches if t.kettle_id in shared]
-        return names if actuator.kind == "heater" else [n for n in names if n == "stop_pressed"]
-
     # What is shown.
+
+    def elsewhere(self) -> list[tuple[str, str, str]]:
+        """What is kept off by a kettle that it heats besides its own: output, permit, kettle."""
+        decisions = self._verdict.outputs if self._verdict is not None else {}
+        return [
+            (output_id, decision.limited_by, decision.kettle)
+            for output_id, decision in decisions.items()
+            if decision.limited_by is not None and decision.kettle is not None
+        ]
 
     def outliers(self) -> frozenset[str]:
         """The own probes that are proven wrong, as series."""
@@ -373,14 +390,3 @@ class Core:
             count = sum(trip.kettle_id == kettle_id for trip in self._supervisor.latches)
             values[f"{kettle_id}_alarms"] = float(count)
         return values
-
-    def _loop(self, controller: ControllerConfig) -> Loop:
-        volumes = {k.kettle_id: k.safety.volume_l for k in self.config.kettles}
-        volume_l = exchanger_l = volumes[controller.kettle_id]
-        element_w, window_s = 1.0, 5.0
-        if controller.heater is not None:
-            heater = self.actuators[controller.heater]
-            element_w, window_s = heater.power_w, heater.window_ms / 1000
-            exchanger_l = controller.exchanger_l or volumes[self.kettle_of(heater.id)]
-        heated = Heated(volume_l, exchanger_l, element_w, window_s)
-        return Loop(controller, heated, self._gains[controller.id])

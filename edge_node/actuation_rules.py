@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from edge_node.control.boiling import LocalBoiling
+from edge_node.loop_controllers import Heated
 from edge_node.safety.rules import Hold, KettleRules, OutputRules
 
 if TYPE_CHECKING:
     from edge_node.config import KettleConfig, NodeConfig
-    from edge_node.config_outputs import ActuatorConfig
+    from edge_node.config_outputs import ActuatorConfig, ControllerConfig
     from edge_node.safety.rules import Control, Kind
 
 
@@ -39,6 +40,18 @@ def heats(config: NodeConfig, actuator: ActuatorConfig) -> tuple[str, ...]:
     own = actuator.kettle_id
     through = {c.kettle_id for c in config.controllers if c.heater == actuator.id}
     return tuple(sorted(kettle_id for kettle_id in through if kettle_id != own))
+
+
+def heated(config: NodeConfig, controller: ControllerConfig) -> Heated:
+    """What a controller heats, and by how much."""
+    volumes = {k.kettle_id: k.safety.volume_l for k in config.kettles}
+    volume_l = exchanger_l = volumes[controller.kettle_id]
+    element_w, window_s = 1.0, 5.0
+    for heater in config.actuators:
+        if heater.id == controller.heater:
+            element_w, window_s = heater.power_w, heater.window_ms / 1000
+            exchanger_l = controller.exchanger_l or volumes[kettle_of(config, heater)]
+    return Heated(volume_l, exchanger_l, element_w, window_s)
 
 
 def _output(config: NodeConfig, actuator: ActuatorConfig) -> OutputRules:

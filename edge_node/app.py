@@ -224,7 +224,7 @@ async def _watch(node: Node) -> None:
         await asyncio.get_running_loop().create_future()
         return
     while True:
-        if node.failing() not in {"actuation", "sampler"}:
+        if node.failing() not in {"actuation", "outputs", "sampler"}:
             service_manager.notify("WATCHDOG=1")
         await asyncio.sleep(interval / 3)
 

@@ -47,7 +47,7 @@ class Commander:
         """Let go of the disk's thread; a write that hangs is not waited for."""
         self._disk.shutdown(wait=False, cancel_futures=True)
 
-    def output(
+    async def output(
         self,
         output_id: str,
         header: Header,
@@ -56,7 +56,7 @@ class Commander:
         power: float | None,
         max_on_s: float | None,
     ) -> Answer | Refused:
-        """Switch an output, or give it a power."""
+        """Switch an output, or give it a power; what that has tripped is on disk on return."""
         core = self._core
         config = core.actuators[output_id]
         order = commands.read_output(config, state=state, power=power, max_on_s=max_on_s)
@@ -72,7 +72,7 @@ class Commander:
             lambda: commands.latched(on, core.latch_names(output_id)),
             lambda: order if isinstance(order, Refused) else None,
         )
-        return self._judge(core.kettle_of(output_id), header, checks, act)
+        return await self._obey(core.kettle_of(output_id), header, checks, act)
 
     async def controller(
         self,
@@ -85,7 +85,7 @@ class Commander:
 
         Gains that are applied are on disk when this returns.
         """
-        answer = self._controller(controller_id, header, order, reference)
+        answer = await self._controller(controller_id, header, order, reference)
         if order.autotune != "apply" or isinstance(answer, Refused):
             return answer
         if await self._on_disk(self._actuation.gains.keep):
@@ -96,7 +96,7 @@ class Commander:
             self._actuation.leases.remember(kettle_id, header.cmd_id, NOT_STORED)
         return NOT_STORED
 
-    def _controller(
+    async def _controller(
         self,
         controller_id: str,
         header: Header,
@@ -133,7 +133,7 @@ class Commander:
                 order=order,
             ),
         )
-        return self._judge(kettle_id, header, checks, act)
+        return await self._obey(kettle_id, header, checks, act)
 
     def _leads_all(self, loop: Loop, header: Header) -> Refused | None:
         """403 unless the same server holds the kettles of what the loop drives, too."""
@@ -209,6 +209,22 @@ class Commander:
             lambda record: record.acknowledged({**ack, "batch": record.batch}),
             answer,
         )
+
+    async def _obey(
+        self,
+        kettle_id: str,
+        header: Header,
+        checks: Iterable[Callable[[], Refused | None]],
+        act: Callable[[], Answer],
+    ) -> Answer | Refused:
+        """Judge a command; a trip that the look at it found is on disk before it is answered."""
+        with self._actuation.lock:
+            standing = self._core.latches
+            answer = self._judge(kettle_id, header, checks, act)
+            tripped = self._core.latches != standing
+        if tripped:
+            await self._on_disk(self._actuation.keep_latches)
+        return answer
 
     def _judge(
         self,

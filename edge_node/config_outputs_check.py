@@ -215,6 +215,13 @@ def _contactor(
     item: dict[str, Any],
     outputs: dict[str, tuple[KeyPath, dict[str, Any]]],
 ) -> None:
+    if item.get("kind") == "heater" and "contactor" not in item:
+        document.report(
+            path,
+            "the key contactor is missing; name the contactor in series with this heater, which "
+            "every latch opens, or say contactor: null if there is none: then nothing here can cut "
+            "off a relay that sticks.",
+        )
     name = item.get("contactor")
     if not isinstance(name, str):
         return

@@ -29,6 +29,10 @@ _LINE: Final[dict[str, Validator]] = {
 }
 
 
+def _slug_or_null(value: object) -> str | None:
+    return None if value is None else slug(value)
+
+
 def _hold(value: object) -> dict[str, Any] | None:
     """`off` (YAML reads that as false), or what to hold."""
     if value is False:
@@ -57,7 +61,7 @@ _ACTUATOR: Final = Section(
     mutex=slug,
     max_on_s=number(1, 86_400),
     max_on_per_hour_s=number(1, 3600),
-    contactor=slug,
+    contactor=_slug_or_null,
     safe=boolean,
     on_lease_loss=_hold,
 )
@@ -75,10 +79,6 @@ _OUTER: Final = Section(
 def _number_or_null(low: float, high: float) -> Validator:
     check = number(low, high)
     return lambda value: None if value is None else check(value)
-
-
-def _slug_or_null(value: object) -> str | None:
-    return None if value is None else slug(value)
 
 
 _CONTROLLER: Final = Section(

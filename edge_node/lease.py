@@ -16,6 +16,10 @@ TTL_MS: Final = 10_000
 OVERRIDE_MS: Final = 600_000  # what a press of the override button grants
 OVERRIDE: Final = "override"  # the holder that others are told of meanwhile
 MAX_EPOCH: Final = 2**53 - 1  # what every JSON reader keeps exact
+# A server counts in steps of 2**20, one each time it contends; a node that was away for a year and
+# a half, while two contended every three seconds, is this far behind. More is a mistake, and one
+# that would use up the numbers that every later server needs.
+MAX_LEAP: Final = 2**44
 REMEMBERED: Final = 256  # answered commands of one lease
 
 
@@ -113,7 +117,7 @@ class Lease:
         """Judge a request for the lease; nothing is granted before `commit`.
 
         The checks and their order are those of the API: 412 `bad_echo`, 409 `stale_epoch`,
-        409 `held`, 409 `members_mismatch`, 423 `quarantine`.
+        409 `epoch_leap`, 409 `held`, 409 `members_mismatch`, 423 `quarantine`.
         """
         self._settle(now)
         wanted = Promise(epoch, server_id, session)
@@ -124,6 +128,9 @@ class Lease:
             epoch < promised.epoch or (epoch == promised.epoch and wanted != promised)
         ):
             return Refused(409, "stale_epoch", {"promised_epoch": promised.epoch})
+        highest = MAX_LEAP + (promised.epoch if promised is not None else 0)
+        if epoch > highest:
+            return Refused(409, "epoch_leap", {"highest_epoch": highest})
         if self.override_ms(now) or self._held_by_another(wanted):
             return Refused(409, "held", self._whose(now))
         if members_hash is not None and members_hash != self.members_hash:

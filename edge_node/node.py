@@ -105,12 +105,14 @@ class Node:
         }
 
     def failing(self) -> str | None:
-        """The name of the part that does not work (`actuation`, `sampler`, `spool`), or None."""
+        """The part that does not work (`actuation`, `outputs`, `sampler`, `spool`), or None."""
         now = self.mono_ms()
         if not self.paused and now - self._last_tick > _DEAD_MS:
             return "sampler"
         if self.actuation is not None and self.actuation.stalled:
             return "actuation"
+        if self.actuation is not None and self.actuation.failed:
+            return "outputs"
         if self._spool_failed_at is not None and now - self._spool_failed_at > _DEAD_MS:
             return "spool"
         return None

@@ -50,7 +50,8 @@ class Simulation:
 async def simulate(simulation: Simulation, *, as_json: bool) -> None:
     """Run until SIGINT or SIGTERM; AppError if the nodes do not come up.
 
-    Once every node answers, one line goes to stdout: JSON, or a word for people.
+    Once every node answers, it is told on stdout: one line of JSON, or for people one of each node
+    and of each token.
     """
     state = SimulationState(simulation.state)
     with _only_one(simulation.state):
@@ -133,8 +134,13 @@ def _announce(
     if as_json:
         print(json.dumps({"nodes": nodes, "clients": clients}), flush=True)  # noqa: T201
         return
-    for node in nodes:
-        print(f"{node['node_id']}  {node['url']}  {node['pair']}", flush=True)  # noqa: T201
+    # Secrets of nodes that are not there once this ends; those of real ones are never shown again.
+    lines = [f"{node['node_id']}  {node['url']}  {node['pair']}" for node in nodes] + [
+        f"{client['client_id']}  {node_id}  token {token}"
+        for client in clients
+        for node_id, token in client["tokens"].items()
+    ]
+    print("\n".join(lines), flush=True)  # noqa: T201
 
 
 def _plan(simulation: Simulation) -> BreweryPlan:

@@ -45,7 +45,7 @@ async def put_actuator(call: Call) -> web.Response:
             "the field max_on_s is missing: what is switched on must know when to go off",
             detail={"field": "max_on_s"},
         )
-    answer = call.commander.output(
+    answer = await call.commander.output(
         output_id,
         header_of(body),
         state=body.get("state"),

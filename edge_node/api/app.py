@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -152,14 +152,13 @@ def _handler(
 
     async def handler(request: web.Request) -> web.StreamResponse:
         caller = gate.admit(request, operation)
-        query = check_query(operation.query, list(request.query.items()))
-        body = {}
-        empty = operation.body_optional and not request.body_exists
-        if operation.fields and not empty:
-            body = parse_object(await _read_body(request, services.limits.body_s))
-            check_fields(operation.fields, body)
-        elif request.body_exists and not empty:
-            raise ApiError(400, "unexpected_body", "this call takes no body: send none")
+        try:
+            query = check_query(operation.query, list(request.query.items()))
+            body = await _body(request, operation, services.limits)
+        except Exception:
+            if operation.if_refused is not None:
+                await operation.if_refused(services)
+            raise
         call = Call(request=request, services=services, caller=caller, query=query, body=body)
         if not operation.streams:
             return await operation.handler(call)
@@ -173,6 +172,17 @@ def _handler(
             services.streams.discard(task)
 
     return handler
+
+
+async def _body(request: web.Request, operation: Operation, limits: Limits) -> dict[str, Any]:
+    empty = operation.body_optional and not request.body_exists
+    if operation.fields and not empty:
+        body = parse_object(await _read_body(request, limits.body_s))
+        check_fields(operation.fields, body)
+        return body
+    if request.body_exists and not empty:
+        raise ApiError(400, "unexpected_body", "this call takes no body: send none")
+    return {}
 
 
 async def _read_body(request: web.Request, seconds: float) -> bytes:

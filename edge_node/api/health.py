@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
 API_VERSION = 1
 
+FAILING = {
+    "actuation": "the outputs are not looked after, and are at their safe level",
+    "outputs": "an output does not obey, so the guard gets no heartbeat and drops",
+    "sampler": "no probe has been read for seconds",
+    "spool": "samples cannot be kept",
+}
+
 
 async def healthz(call: Call) -> web.Response:
     """200 while every part works; 503 names the one that does not."""
@@ -23,7 +30,8 @@ async def healthz(call: Call) -> web.Response:
         raise ApiError(
             503,
             "failing",
-            f"{part} is failing on node {call.node.identity.node_id}; the node's log says why",
+            f"the part {part} of node {call.node.identity.node_id} fails: {FAILING[part]}; the "
+            "node's log says why",
             detail={"part": part},
         )
     return web.Response(body=dump({"status": "ok"}), content_type="application/json")

@@ -31,6 +31,8 @@ MESSAGES = {
     "take boot_id and mono_ms from a reply that just came",
     "stale_epoch": "this epoch, or a higher one, is promised to another server: use one above "
     "promised_epoch",
+    "epoch_leap": "this epoch is so far above what was promised that it would soon leave none for "
+    "any server: use one above promised_epoch, in small steps",
     "held": "another server holds this kettle: wait until its lease has run out",
     "members_mismatch": "the kettle's nodes are not those that this node's configuration lists: "
     "give all nodes of the kettle the same `group`",
@@ -197,7 +199,7 @@ OPERATIONS = (
         content=json_reply(granted=FLAG, **LEASE),
         refusals={
             404: NOT_FOUND,
-            409: "`stale_epoch`, `held`, `members_mismatch`, in this order",
+            409: "`stale_epoch`, `epoch_leap`, `held`, `members_mismatch`, in this order",
             412: "`bad_echo`: the stamp is not this boot's, or too old; checked first",
             423: "`quarantine`: the node has just started; checked last",
             503: "`cannot_store`: the promise could not be made durable",

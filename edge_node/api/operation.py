@@ -85,7 +85,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One call. `content` maps media types to schemas of the successful reply."""
+    """One call. `content` maps media types to schemas of the successful reply.
+
+    `if_refused` is done before a query or body that is not as the tables say is refused.
+    """
 
     method: str
     path: str
@@ -100,4 +103,5 @@ class Operation:
     body_optional: bool = False
     refusals: Mapping[int, str] = field(default_factory=dict)
     limit: str = "default"
+    if_refused: Callable[[Services], Awaitable[None]] | None = None
     streams: bool = False

@@ -25,6 +25,8 @@ from edge_node.tokens import Scope
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from edge_node.api.operation import Services
+
 
 async def put_safe(call: Call) -> web.Response:
     """All heaters off now, and latched; a kettle that is not known here means all of them."""
@@ -40,6 +42,12 @@ async def put_safe(call: Call) -> web.Response:
     return reply(call.node, {"kettles": named})
 
 
+async def _all_off(services: Services) -> None:
+    """Whoever calls for safe in words that are not understood means every kettle."""
+    if services.commander is not None:
+        await services.commander.safe(None)
+
+
 async def clear(call: Call) -> web.Response:
     """Clear a latch; refused while its cause lasts."""
     body = call.body
@@ -53,7 +61,8 @@ OPERATIONS = (
         method="PUT",
         path="/v1/safe",
         handler=put_safe,
-        summary="All heaters off now, and latched until the leader clears it",
+        summary="All heaters off now, and latched until the leader clears it. What is refused for "
+        "its query or body has switched off every kettle first",
         scope=Scope.READ,
         fields=(
             Field(
@@ -67,6 +76,7 @@ OPERATIONS = (
         content=json_reply(kettles=array(TEXT)),
         refusals=STORING,
         limit=BUCKET,
+        if_refused=_all_off,
     ),
     Operation(
         method="POST",

@@ -6,7 +6,7 @@ whether the output may go off.
 
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from edge_node.safety.power_budget import Shares
@@ -18,34 +18,36 @@ Authority = str | None
 """Who may command: "lease", "override", "hold" (without a lease, for a while), or nobody."""
 
 
+HEAT: Final = frozenset({"heater", "contactor"})
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One output at one moment.
 
-    `latches` are those of its kettle, and of every kettle behind the same contactor. `on` are the
-    outputs decided on so far in this tick, `silent` those that report to be off although they were
-    told to be on. `held_ms` is how long its kettle has been without authority.
+    `heated` are its own kettle and those that it heats through a coil, each with what its probes
+    say. `latches` are those of all these, and of every kettle behind the same contactor. `on` are
+    the outputs decided on so far in this tick. `held_ms` is how long its kettle has been without
+    authority.
     """
 
     now: int
     output: OutputRules
-    kettle: KettleRules
+    heated: tuple[tuple[KettleRules, Judged], ...]
     wish: Wish | None
     authority: Authority
     held_ms: int | None
-    judged: Judged
     latches: AbstractSet[str]
     stop_pressed: bool | None
     interlocks: Mapping[str, bool | None]
     timer: OutputTimer
     on: AbstractSet[str]
-    silent: AbstractSet[str]
     shares: Shares
 
     @property
     def heats(self) -> bool:
         """Whether latches concern it: a heater, or the contactor in series with one."""
-        return self.output.kind in {"heater", "contactor"}
+        return self.output.kind in HEAT
 
     @property
     def regulates(self) -> bool:
@@ -68,6 +70,11 @@ def latched(case: Case) -> bool:
     return not (case.heats and case.latches - {"safe", "stop_pressed"})
 
 
+def barred(case: Case) -> bool:
+    """Whether a latch or the stop keeps it off, so that a person has to look first."""
+    return not (stop(case) and safe(case) and latched(case))
+
+
 def lease(case: Case) -> bool:
     """Somebody may command: the lease's holder, a person's override, or a hold's controller."""
     return case.authority is not None
@@ -82,20 +89,22 @@ def hold_expired(case: Case) -> bool:
 
 
 def process_value(case: Case) -> bool:
-    """There is something to regulate by."""
-    return not case.regulates or case.judged.process is not None
+    """There is something to regulate by, in each kettle that it heats."""
+    return not case.regulates or all(judged.process is not None for _, judged in case.heated)
 
 
 def disagreement(case: Case) -> bool:
-    """Own probe and reference do not contradict each other."""
-    return not case.regulates or not case.judged.disagree
+    """In no kettle that it heats do own probe and reference contradict each other."""
+    return not case.regulates or not any(judged.disagree for _, judged in case.heated)
 
 
 def high_limit(case: Case) -> bool:
-    """No value that is not bad has reached the kettle's limit."""
+    """In no kettle that it heats has a value that is not bad reached the limit."""
     if case.output.kind != "heater":
         return True
-    return all(value < case.kettle.high_limit for value in case.judged.values)
+    return all(
+        value < kettle.high_limit for kettle, judged in case.heated for value in judged.values
+    )
 
 
 def interlock(case: Case) -> bool:
@@ -128,8 +137,8 @@ def min_off(case: Case) -> bool:
 
 
 def requires(case: Case) -> bool:
-    """What must be on is on, decided in this tick and not reported otherwise."""
-    return all(name in case.on and name not in case.silent for name in case.output.needs)
+    """What must be on is on, decided in this tick."""
+    return all(name in case.on for name in case.output.needs)
 
 
 def mutex(case: Case) -> bool:
@@ -184,3 +193,11 @@ PERMITS: Final[Mapping[str, Permit]] = {
 def first_missing(case: Case) -> str | None:
     """The name of the first permit that does not hold, or None if it may be on."""
     return next((name for name, holds in PERMITS.items() if not holds(case)), None)
+
+
+def elsewhere(case: Case, missing: str) -> str | None:
+    """The kettle that this missing permit is about, where that is not the output's own."""
+    for one in case.heated:
+        if not PERMITS[missing](replace(case, heated=(one,))):
+            return one[0].kettle_id if one is not case.heated[0] else None
+    return None

@@ -33,7 +33,15 @@ class Plant:
             )
             for kettle_id in self.kettles
         }
+        self.coils = {
+            kettle_id: tuple(o for o in self.outputs if kettle_id in o.heats)
+            for kettle_id in self.kettles
+        }
         self._together = {output.id: self._kettles_of(output) for output in self.outputs}
+
+    def __getitem__(self, output_id: str) -> OutputRules:
+        """An output by its id; KeyError."""
+        return self._by_id[output_id]
 
     def in_turn(self, on: AbstractSet[str]) -> list[OutputRules]:
         """Each output after those it needs; those in `on`, and what they need, before the others.
@@ -78,9 +86,8 @@ class Plant:
 
     def _kettles_of(self, output: OutputRules) -> frozenset[str]:
         contactor = output.id if output.kind == "contactor" else output.contactor
-        own = {output.kettle_id, *output.heats}
         if contactor is None:
-            return frozenset(own)
+            return frozenset(output.kettles)
         behind = (o for o in self.outputs if o.contactor == contactor)
-        heated = {name for o in behind for name in (o.kettle_id, *o.heats)}
-        return frozenset({*own, self._by_id[contactor].kettle_id, *heated})
+        heated = {name for o in behind for name in o.kettles}
+        return frozenset({*output.kettles, self._by_id[contactor].kettle_id, *heated})

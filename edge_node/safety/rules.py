@@ -45,7 +45,8 @@ class OutputRules:
     are never on together; those of one `breaker` never draw more than its rating. `safe` is where a
     pump or valve goes when nobody may command it; heaters, coolers and contactors go off.
     `contactor` is the contactor in series with it. `heats`: kettles other than its own that it
-    heats, through a coil, and whose latches concern it. ValueError: a rule that contradicts itself.
+    heats, through a coil, and whose latches and probes concern it. ValueError: a rule that
+    contradicts itself.
     """
 
     id: str
@@ -79,6 +80,11 @@ class OutputRules:
             raise ValueError(
                 f"output {self.id}: only a heater or cooler can hold, not a {self.kind}"
             )
+
+    @property
+    def kettles(self) -> tuple[str, ...]:
+        """Its own kettle, then those that it heats through a coil."""
+        return (self.kettle_id, *self.heats)
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -161,7 +167,6 @@ class Inputs:
     `leases`: a lease runs for this kettle. `lapsed`: kettles whose lease ended since the last tick,
     even if another was granted since. `override`: the physical button stands in for the lease.
     `interlocks`: closed, open, or None for unknown. `stop_pressed`: None for unknown.
-    `feedback`: the level that an output itself reports.
     """
 
     now: int
@@ -172,17 +177,20 @@ class Inputs:
     interlocks: Mapping[str, bool | None] = field(default_factory=dict)
     stop_pressed: bool | None = False
     override: Mapping[str, bool] = field(default_factory=dict)
-    feedback: Mapping[str, float] = field(default_factory=dict)
     lapsed: AbstractSet[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What an output is to be now: `limited_by` is the permit between `desired` and `actual`."""
+    """What an output is to be now: `limited_by` is the permit between `desired` and `actual`.
+
+    `kettle`: the one that permit is about, if the output heats it and it is not its own.
+    """
 
     actual: float
     limited_by: str | None
     desired: float
+    kettle: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +225,9 @@ class Verdict:
     `outputs` lists first what is off: written in this order, a breaker or mutex is never shared for
     a moment. `tripped` are the latches set in this tick: `latches` (all of them) must be on disk
     before one is reported. `cleared`: outputs whose wish died with the lease; whoever keeps the
-    wishes drops them. `outliers`: own probes that are now `suspect:outlier`, by kettle.
-    `contactors`: closed or not; they are in `outputs` too.
+    wishes drops them. `barred`: outputs that a standing latch or the stop concerns, wanted or not;
+    what would have them on is given up. `outliers`: own probes that are now `suspect:outlier`, by
+    kettle. `contactors`: closed or not; they are in `outputs` too.
     """
 
     outputs: Mapping[str, Decision]
@@ -227,4 +236,5 @@ class Verdict:
     process: Mapping[str, ProcessValue | None]
     contactors: Mapping[str, bool]
     cleared: frozenset[str]
+    barred: frozenset[str]
     outliers: Mapping[str, frozenset[str]]

@@ -11,7 +11,7 @@ from typing import Final
 from edge_node.safety import trips
 from edge_node.safety.authority import Authority
 from edge_node.safety.latches import Latches
-from edge_node.safety.permits import Case, first_missing, min_on
+from edge_node.safety.permits import HEAT, Case, barred, elsewhere, first_missing, min_on
 from edge_node.safety.plant import Plant
 from edge_node.safety.power_budget import Shares
 from edge_node.safety.process_value import Judged, ProcessJudge
@@ -65,6 +65,12 @@ class Supervisor:
         """What must be on disk."""
         return self._latches.all()
 
+    def latched(self, output_id: str) -> frozenset[str]:
+        """The latches that keep an output off: of heat every one, of all else a pressed stop."""
+        output = self._plant[output_id]
+        names = self._latched(output)
+        return names if output.kind in HEAT else names & {"stop_pressed"}
+
     def safe(self, kettle_id: str | None = None) -> tuple[Trip, ...]:
         """Somebody calls for safe: latch this kettle, or all if none or an unknown one is named.
 
@@ -87,8 +93,10 @@ class Supervisor:
                 reason = f"Whether the cause is gone cannot be told: {type(err).__name__}: {err}."
             if reason is not None:
                 return Refused(reason)
-            self._watches[kettle_id].restart()
         self._latches.clear(kettle_id, latch)
+        if kettle_id in self._plant.kettles and not self._latches.names(kettle_id):
+            # Not before the last one: what has been seen is what the others are judged by.
+            self._watches[kettle_id].restart()
         return None
 
     def tick(self, inputs: Inputs) -> Verdict:
@@ -112,11 +120,11 @@ class Supervisor:
         self._who(now, inputs)
         judged = {k: self._judge(k, now, inputs) for k in self._plant.kettles}
         new = self._trip(self._tripped(now, inputs, judged))
-        decisions = self._decide(now, inputs, judged)
+        decisions, off_for_good = self._decide(now, inputs, judged)
         for output_id, decision in decisions.items():
             self._timers[output_id].decided(decision.actual, now)
         dead = {o.id for o in self._plant.outputs if self._dead(o, inputs.desired.get(o.id))}
-        return self._verdict(decisions, new, judged, frozenset(dead))
+        return self._verdict(decisions, new, judged, frozenset(dead), off_for_good)
 
     def _who(self, now: int, inputs: Inputs) -> None:
         for kettle_id, authority in self._authority.items():
@@ -140,7 +148,7 @@ class Supervisor:
             if inputs.stop_pressed:
                 text = f"The stop input was pressed: everything of {kettle_id} is off."
                 found.append((kettle_id, "stop_pressed", text))
-            heaters = self._plant.heaters[kettle_id]
+            heaters, coils = self._plant.heaters[kettle_id], self._plant.coils[kettle_id]
             seen = watch.observe(
                 now,
                 judged[kettle_id],
@@ -148,30 +156,17 @@ class Supervisor:
                 heater_w=sum(self._timers[h.id].power / FULL * h.power_w for h in heaters),
                 commanded=self._authority[kettle_id].commander is not None
                 or any(self._held(h, inputs.desired.get(h.id)) for h in heaters),
-                lying=self._lying(kettle_id, now, inputs),
+                through_coil=any(self._timers[h.id].power > 0 for h in coils),
             )
             found += [(kettle_id, name, text) for name, text in seen]
         return found
 
-    def _lying(self, kettle_id: str, now: int, inputs: Inputs) -> list[str]:
-        told_off = {
-            h.id: self._timers[h.id].for_ms(now)
-            for h in self._plant.heaters[kettle_id]
-            if h.id in self._timers and self._timers[h.id].power <= 0
-        }
-        return trips.lying(told_off, inputs.feedback)
-
     def _decide(
         self, now: int, inputs: Inputs, judged: Mapping[str, Judged]
-    ) -> dict[str, Decision]:
+    ) -> tuple[dict[str, Decision], frozenset[str]]:
+        """What every output is to be, and those that a latch or the stop bars."""
         on: set[str] = set()
-        silent = {
-            o.id
-            for o in self._plant.outputs
-            if o.control == "switch"
-            and self._timers[o.id].power > 0
-            and inputs.feedback.get(o.id) == 0
-        }
+        off_for_good: set[str] = set()
         shares = Shares(self._plant.breakers)
         decisions: dict[str, Decision] = {}
         for output in self._plant.in_turn({k for k, t in self._timers.items() if t.power > 0}):
@@ -189,25 +184,25 @@ class Supervisor:
             case = Case(
                 now=now,
                 output=output,
-                kettle=self._plant.kettles[output.kettle_id],
+                heated=tuple((self._plant.kettles[k], judged[k]) for k in output.kettles),
                 wish=wish,
                 authority=commander,
                 held_ms=held_ms,
-                judged=judged[output.kettle_id],
                 latches=self._latched(output),
                 stop_pressed=inputs.stop_pressed,
                 interlocks=inputs.interlocks,
                 timer=self._timers[output.id],
                 on=on,
-                silent=silent,
                 shares=shares,
             )
             decision = _decide(case, desired, target)
             if decision.actual > 0:
                 on.add(output.id)
                 shares.take(output)
+            if barred(case):
+                off_for_good.add(output.id)
             decisions[output.id] = decision
-        return decisions
+        return decisions, frozenset(off_for_good)
 
     def _commander(
         self, output: OutputRules, wish: Wish | None, now: int, inputs: Inputs
@@ -245,8 +240,7 @@ class Supervisor:
     def _cause(self, kettle_id: str, latch: str, inputs: Inputs) -> str | None:
         now = inputs.now if self._now is None else max(inputs.now, self._now)
         judged = self._judge(kettle_id, now, inputs)
-        lying = self._lying(kettle_id, now, inputs)
-        return self._watches[kettle_id].cause(latch, now, judged, lying)
+        return self._watches[kettle_id].cause(latch, now, judged)
 
     def _trip(self, found: Iterable[tuple[str, str, str]]) -> tuple[Trip, ...]:
         return tuple(trip for parts in found if self._latches.set(trip := Trip(*parts)))
@@ -258,7 +252,8 @@ class Supervisor:
         for timer in self._timers.values():
             timer.decided(0.0, now)
         decisions = {output.id: Decision(0.0, limit, 0.0) for output in self._plant.outputs}
-        return self._verdict(decisions, new, {}, frozenset(decisions))
+        every = frozenset(decisions)
+        return self._verdict(decisions, new, {}, every, every if limit == "safe" else frozenset())
 
     def _verdict(
         self,
@@ -266,6 +261,7 @@ class Supervisor:
         new: tuple[Trip, ...],
         judged: Mapping[str, Judged],
         cleared: frozenset[str],
+        off_for_good: frozenset[str],
     ) -> Verdict:
         contactors = (o.id for o in self._plant.outputs if o.kind == "contactor")
         kettles = self._plant.kettles
@@ -276,6 +272,7 @@ class Supervisor:
             process={k: judged[k].process if k in judged else None for k in kettles},
             contactors={output_id: decisions[output_id].actual > 0 for output_id in contactors},
             cleared=cleared,
+            barred=off_for_good,
             outliers={k: judged[k].outliers for k in judged},
         )
 
@@ -294,6 +291,8 @@ def _decide(case: Case, desired: float, target: float) -> Decision:
             return Decision(case.timer.power, "min_on", desired)
         return Decision(0.0, None, desired)
     missing = first_missing(case)
-    if missing is not None:
-        return Decision(0.0, missing if desired > 0 else None, desired)
-    return Decision(target, None if target == desired else "lease", desired)
+    if missing is None:
+        return Decision(target, None if target == desired else "lease", desired)
+    if desired <= 0:
+        return Decision(0.0, None, desired)
+    return Decision(0.0, missing, desired, elsewhere(case, missing))

@@ -1,4 +1,4 @@
-"""PURE: how a kettle's temperature and the heat put into it went over the last three minutes.
+"""PURE: how a kettle's temperature and the heat put into it went over the last ten minutes.
 
 Both are kept in buckets of 10 s: ten readings of a probe with steps of 0.0625 K and noise of 0.05 K
 average to 0.02 K, so a rise of a tenth of a kelvin is one.
@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Final
 
 BUCKET_MS: Final = 10_000
-KEPT: Final = 20  # buckets
+KEPT: Final = 60  # buckets
 _RECENT_MS: Final = 30_000
 _LATE_MS: Final = 5_000
 _MATCH_MS: Final = 1_500  # readings come each second, those of a reference each other second

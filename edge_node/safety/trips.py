@@ -4,14 +4,15 @@ dT/dt = P x efficiency / (mass x 4186 J/(kg K)) is what an element of P watts ca
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Final
 
 from edge_node.safety.process_value import Judged, is_present
 from edge_node.safety.rules import KettleRules, ProbeValue
-from edge_node.safety.trend import BUCKET_MS, Heat, Trace
+from edge_node.safety.trend import BUCKET_MS, KEPT, Heat, Trace
 from edge_node.traces import Echo
 
 WATER_J_PER_KG_K: Final = 4186.0
@@ -21,13 +22,13 @@ GAP_MS: Final = 10_000  # without a tick for so long, nothing is known of the ti
 OVER_MS: Final = 3_000  # longer than one wild reading
 LOST_MS: Final = 10_000
 LOST_AFTER_HEAT_MS: Final = 60_000
-FEEDBACK_MS: Final = 5_000
 
 RISE_OFF_BUCKETS: Final = (6, 8, 10, 12)  # one minute to two
 RISE_OFF_SHARE: Final = 0.7  # of the mean in each 20 s; what settles has less in its last
 STEADY_BUCKETS: Final = 3
 
-NO_RISE_BUCKETS: Final = 17  # all within three minutes of switching on
+NO_RISE_BUCKETS: Final = 17  # all within three minutes of switching on; more if it is weak
+NO_RISE_MOST_BUCKETS: Final = KEPT
 NO_RISE_LAG_BUCKETS: Final = 2  # what went in so late, a probe may not show yet
 NO_RISE_DUTY: Final = 0.2
 NO_RISE_EXPECTED_K: Final = 0.6  # less cannot be told from noise
@@ -41,7 +42,8 @@ TOO_FAST_STEPS: Final = 3  # a jump by mixing is over in two; a dry element goes
 TOO_FAST_FACTOR: Final = 3.0
 TOO_FAST_FLOOR_K: Final = 0.8
 
-COPY_AFTER_HEAT_MS: Final = 60_000
+PARTED_MS: Final = 120_000  # as long as copying must last to be believed
+PARTINGS: Final = 3
 
 
 @dataclass(slots=True)
@@ -49,6 +51,7 @@ class _Pair:
     """Whether two probes give one trace, apart from a fixed offset of their calibration."""
 
     copying: bool = False
+    _partings: deque[int] = field(default_factory=lambda: deque(maxlen=PARTINGS))
     _offset: float | None = None
     _seen: int | None = None
     _echo: Echo = field(default_factory=lambda: Echo(apart=True))
@@ -60,9 +63,16 @@ class _Pair:
         self._seen = newest
         offset = round(a.value - b.value, 3)
         if offset != self._offset:
+            if self._offset is not None:
+                self._partings.append(newest)
             self._offset = offset
             self._echo.hears(a.value, a.value + 1.0, [], newest / 1000.0)  # begins anew
         self.copying = self._echo.hears(a.value, a.value, [], newest / 1000.0)
+
+    def apart(self, now: int) -> bool:
+        """Whether they have lately been seen to change each by itself, and more than once."""
+        found = self._partings
+        return len(found) == PARTINGS and now - found[0] <= PARTED_MS
 
 
 @dataclass(slots=True)
@@ -103,33 +113,33 @@ class KettleWatch:
         *,
         heater_w: float,
         commanded: bool,
-        lying: Sequence[str],
+        through_coil: bool = False,
     ) -> Iterator[tuple[str, str]]:
         """Take what was read, and `heater_w` since the last call; give (trip, text) that hold now.
 
-        `commanded`: somebody may command the kettle. `lying`: heaters that have been told to be off
-        for 5 s and report to be on.
+        `commanded`: somebody may command the kettle. `through_coil`: a heater of another kettle was
+        on, which heats it through a coil.
         """
         self._take(now, judged, own, heater_w)
+        if through_coil:
+            self._heat.last_on = now
         heats = self._heat.on_within(now, LOST_AFTER_HEAT_MS)
         if text := self._over_temperature(now, judged):
             yield "over_temperature", text
-        if not self.heaters:
-            return
         if text := self._probes_lost(now, judged, own, commanded=commanded):
             yield "probes_lost", text
-        if lying:
-            yield "stuck_relay", f"{', '.join(lying)} was switched off and reports to be on."
+        if heats and (text := self._cross_talk()):
+            yield "cross_talk", text
+        if not self.heaters:
+            return
         if self._completed and (text := self._rise_off(now)):
             yield "stuck_relay", text
         if self._completed and (text := self._no_rise(now)):
             yield "no_rise", text
         if heats and (text := self._too_fast(now)):
             yield "too_fast", text
-        if heats and (text := self._cross_talk()):
-            yield "cross_talk", text
 
-    def cause(self, name: str, now: int, judged: Judged, lying: Sequence[str]) -> str | None:
+    def cause(self, name: str, now: int, judged: Judged) -> str | None:
         """Why a latch cannot be cleared yet, or None."""
         kettle = self.rules.kettle_id
         limit = self.rules.high_limit
@@ -140,14 +150,12 @@ class KettleWatch:
                 if max(judged.values) >= limit:
                     return f"{kettle} is at {max(judged.values):.1f} °C, its limit is {limit:.1f}."
             case "stuck_relay":
-                if lying:
-                    return f"{', '.join(lying)} still reports to be on."
                 return self._rising(now)
             case "cross_talk":
-                if text := self._cross_talk():
+                if text := self._cross_talk() or self._not_apart(now):
                     return text
             case "too_fast":
-                if text := self._too_fast(now):
+                if text := self._too_fast(now) or self._unseen(now):
                     return text
             case "safe" | "stop_pressed":
                 return None
@@ -253,29 +261,46 @@ class KettleWatch:
         return None if rise <= limit else f"{kettle} still rises, by {rise:.2f} K in 30 s."
 
     def _no_rise(self, now: int) -> str | None:
-        """Nothing that has three minutes to show saw a part of what the heat should have done."""
+        """Nothing that has so long to show saw a part of what the heat should have done."""
         fresh = [trace for trace in self._traces.values() if trace.fresh(now)]
-        traces = [trace for trace in fresh if len(trace.means) >= NO_RISE_BUCKETS]
-        texts = [self._stands(trace) for trace in traces]
+        windows = [(trace, self._no_rise_buckets(trace.means[-1])) for trace in fresh]
+        texts = [self._stands(trace, n) for trace, n in windows if len(trace.means) >= n]
         return texts[0] if texts and all(texts) else None
 
-    def _stands(self, trace: Trace) -> str | None:
+    def _no_rise_buckets(self, celsius: float) -> int:
+        """The buckets that the whole element needs for a rise that is more than noise."""
+        full_w = EFFICIENCY * self.rules.element_w
+        spare_w = full_w - self._loss_w(celsius)
+        if spare_w <= 0:
+            return NO_RISE_MOST_BUCKETS
+        joules = NO_RISE_EXPECTED_K * self.rules.volume_l * WATER_J_PER_KG_K
+        buckets = (joules * 1000 / BUCKET_MS + NO_RISE_LAG_BUCKETS * full_w) / spare_w
+        # One more: it has not been at this temperature all the time.
+        return min(max(NO_RISE_BUCKETS, math.ceil(buckets) + 1), NO_RISE_MOST_BUCKETS)
+
+    def _loss_w(self, celsius: float) -> float:
+        """What it and the kettles at its coil give off at least, W; they are no warmer than it."""
+        volumes = (self.rules.volume_l, *(load.rules.volume_l for load in self.loads))
+        return sum(loss_w(celsius, volume_l) for volume_l in volumes)
+
+    def _stands(self, trace: Trace, buckets: int) -> str | None:
         rules = self.rules
-        means = list(trace.means)[-NO_RISE_BUCKETS:]
-        first = trace.last - NO_RISE_BUCKETS + 1
-        seconds = NO_RISE_BUCKETS * BUCKET_MS / 1000
+        means = list(trace.means)[-buckets:]
+        first = trace.last - buckets + 1
+        seconds = buckets * BUCKET_MS / 1000
         joules = self._heat.joules(first, trace.last)
         if joules < NO_RISE_DUTY * rules.element_w * seconds:
             return None
         if joules <= 0 or max(means) >= rules.boil_c - NOT_BOILING_K:
             return None
         shown = self._heat.joules(first, trace.last - NO_RISE_LAG_BUCKETS) * EFFICIENCY
-        lost = loss_w(sum(means) / len(means), rules.volume_l) * seconds
+        lost = self._loss_w(sum(means) / len(means)) * seconds
         seen = _greatest_rise(means)
         for load in self.loads:
-            taken, theirs = load.gained(), load.rules.volume_l
-            seen += taken * theirs / rules.volume_l
-            lost += loss_w(sum(means) / len(means), theirs) * seconds
+            taken = load.gained(buckets)
+            if taken is None:
+                return None
+            seen += taken * load.rules.volume_l / rules.volume_l
         expected = (shown - lost) / (rules.volume_l * WATER_J_PER_KG_K)
         if expected < NO_RISE_EXPECTED_K or seen >= NO_RISE_SHARE * expected:
             return None
@@ -284,10 +309,10 @@ class KettleWatch:
             f" {expected:.1f}: it is dry, its element is dead, or the probe is not in it."
         )
 
-    def gained(self) -> float:
-        """By how much it rose in the time that a rise is judged by, K; 0 where nothing is known."""
-        known = [list(t.means)[-NO_RISE_BUCKETS:] for t in self._traces.values() if t.means]
-        return max(map(_greatest_rise, known), default=0.0)
+    def gained(self, buckets: int) -> float | None:
+        """By how much it rose in the newest `buckets`, K; None where that is not known."""
+        known = [list(t.means)[-buckets:] for t in self._traces.values() if len(t.means) >= buckets]
+        return max(map(_greatest_rise, known), default=None)
 
     def _too_fast(self, now: int) -> str | None:
         rules = self.rules
@@ -300,6 +325,28 @@ class KettleWatch:
                     f"{rules.kettle_id} rises by {sum(rises):.1f} K in"
                     f" {TOO_FAST_STEPS * TOO_FAST_STEP_MS // 1000} s, more than its element can do"
                     " in its water: it may be dry."
+                )
+        return None
+
+    def _unseen(self, now: int) -> str | None:
+        """Why it is not sure that nothing rises too fast, or None."""
+        for trace in self._traces.values():
+            if trace.rises(now, TOO_FAST_STEP_MS, TOO_FAST_STEPS) is not None:
+                return None
+        seconds = TOO_FAST_STEPS * TOO_FAST_STEP_MS // 1000
+        return (
+            f"No probe of {self.rules.kettle_id} was good for {seconds} s: wait until it tells how"
+            " fast it rises."
+        )
+
+    def _not_apart(self, now: int) -> str | None:
+        """Why it is not sure that every probe has a trace of its own, or None."""
+        here = {probe.series for probe in self._present}
+        for (a, b), pair in self._pairs.items():
+            if {a, b} <= here and not pair.apart(now):
+                return (
+                    f"{a} and {b} have not been seen to change each by itself in the last"
+                    f" {PARTED_MS // 1000} s: wait, or warm one of them alone."
                 )
         return None
 
@@ -340,12 +387,3 @@ def loss_w(celsius: float, volume_l: float) -> float:
     celsius = min(max(celsius, 1.0), 100.0)
     kpa = 101.325 / 760.0 * math.pow(10.0, 8.07131 - 1730.63 / (233.426 + celsius))
     return (12.0 * max(0.0, celsius - 20.0) + 12.0 * kpa) * math.pow(volume_l / 30.0, 2 / 3)
-
-
-def lying(told_off_ms: Mapping[str, int], feedback: Mapping[str, float]) -> list[str]:
-    """The heaters that report to be on although they have been told to be off for 5 s."""
-    return [
-        output_id
-        for output_id, off_ms in told_off_ms.items()
-        if off_ms >= FEEDBACK_MS and feedback.get(output_id, 0.0) > 0
-    ]

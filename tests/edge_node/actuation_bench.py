@@ -160,8 +160,10 @@ class Bench:
         return Header(**{**whole, **more})
 
     def switch(self, output: str, on: bool, *, seconds: float = 3600, **more: Any) -> Any:
-        return self.commander.output(
-            output, self.header(**more), state=on, power=None, max_on_s=seconds if on else None
+        return asyncio.run(
+            self.commander.output(
+                output, self.header(**more), state=on, power=None, max_on_s=seconds if on else None
+            )
         )
 
     def heat(self) -> Answer:

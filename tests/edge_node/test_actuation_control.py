@@ -15,7 +15,7 @@ kettles: [{id: k, safety: {volume_l: 20}}]
 channels: [{id: t, kettle: k, driver: simulated}]
 actuators:
   - {id: heater, kettle: k, kind: heater, driver: simulated, file: pins/heater, power_w: 50,
-     on_lease_loss: {max_h: 0.5}}
+     on_lease_loss: {max_h: 0.5}, contactor: null}
   - {id: pump, kettle: k, kind: pump, driver: simulated, file: pins/pump}
   - {id: contactor, kettle: k, kind: contactor, driver: simulated, file: pins/contactor}
 controllers: [{id: c, kettle: k, kind: fermentation, heater: heater, range: [4, 90]}]

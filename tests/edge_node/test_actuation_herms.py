@@ -67,18 +67,23 @@ class Herms(Bench):
         self.kettle.temperature_c = self.mash.temperature_c
         self.water_probe.step(seconds, self.water.temperature_c)
         if (machine.mono + STEP_MS) % 1000 < STEP_MS:
-            reading = Reading(self.water_probe.convert(12) / 16, "ok")
-            self.core.observe(Tick(machine.wall, machine.mono, {"w": reading}))
+            reading = Reading(self.water_probe.convert(12) / 16, self.water_quality)
+            if not self.water_silent:
+                self.core.observe(Tick(machine.wall, machine.mono, {"w": reading}))
         super().step()
         self.kettle.temperature_c = self.mash.temperature_c  # the bench's own element is not there
 
     def renew(self, kettle: str = "k") -> Refused | None:
         refused = super().renew(kettle)
+        told, self.reference = self.reference, None  # it is of the mash
         for other in self.held:
             super().renew(other)
+        self.reference = told
         return refused
 
     held: tuple[str, ...] = ()
+    water_quality = "ok"
+    water_silent = False
 
     def lead_too(self, kettle: str, **who: Any) -> None:
         """Take the lease of another kettle, for the bench's own server unless told otherwise."""
@@ -199,6 +204,83 @@ def test_a_latch_of_either_kettle_ends_the_heat_of_the_coil(two: Herms, kettle: 
     refused = two.control(mode="auto", setpoint=70)
     assert isinstance(refused, Refused)
     assert refused.code == "safety_latched"
+
+
+PROBES = ("n/t", "x/a", "x/b")
+
+
+@pytest.mark.parametrize(
+    "order", [{"mode": "auto", "setpoint": 70}, {"mode": "manual", "power": 100}]
+)
+@pytest.mark.parametrize("value", [66.0, None])
+def test_probes_of_the_mash_that_contradict_each_other_end_the_heat_of_the_coil(
+    two: Herms, order: dict[str, Any], value: float | None
+) -> None:
+    two.control(**order)
+    two.run(3)
+    assert two.pin("heater") == 100
+    two.reference = {"value": value, "t": 0, "probes": PROBES}  # its own says 60
+    two.run(4)
+    assert two.pin("heater") == 0
+    text = two.actuation.alarms()["kept_off_heater"]
+    assert "because of kettle k, which it heats too: its probes contradict each other" in text
+    for _ in range(20):
+        two.run(1)
+        assert two.pin("heater") == 0
+    two.reference["value"] = 60.0
+    two.run(4)
+    assert "kept_off_heater" not in two.actuation.alarms()
+
+
+def test_a_mash_at_its_limit_ends_the_heat_of_the_coil(two: Herms) -> None:
+    two.control(mode="manual", power=100)
+    two.run(3)
+    two.reading = Reading(80.0, "ok")
+    two.run(2)
+    assert two.pin("heater") == 0
+    assert two.state["actuators"]["heater"]["limited_by"] == "high_limit"
+    assert "because of kettle k" in two.actuation.alarms()["kept_off_heater"]
+
+
+def test_a_mash_without_a_probe_ends_the_heat_of_the_coil_and_latches(two: Herms) -> None:
+    two.control(mode="manual", power=100)
+    two.run(3)
+    two.reading = Reading(None, "bad:empty")
+    two.run(2)
+    assert two.pin("heater") == 0
+    assert two.state["actuators"]["heater"]["limited_by"] == "process_value"
+    seconds = two.run_until(lambda: "probes_lost" in two.latches, 12)
+    assert seconds >= 8
+    assert two.pin("contactor") == 0
+    (latch,) = two.state["latches"]
+    assert latch["kettle_id"] == "k"
+
+
+@pytest.mark.parametrize("quality", ["suspect:outlier", "suspect:cross_talk"])
+def test_water_whose_probe_is_not_to_be_believed_is_not_heated(
+    make: Callable[..., Herms], quality: str
+) -> None:
+    bench = make(ONE, 60.0)
+    bench.switch("pump", True)
+    bench.control(mode="auto", setpoint=70)
+    bench.run(3)
+    assert bench.pin("heater") == 100
+    bench.water_quality = quality
+    bench.run(2)
+    assert (bench.pin("heater"), bench.state["actuators"]["heater"]["desired"]) == (0, 0)
+
+
+def test_water_whose_probe_is_silent_is_heated_for_five_seconds_at_most(
+    make: Callable[..., Herms],
+) -> None:
+    bench = make(ONE, 60.0)
+    bench.switch("pump", True)
+    bench.control(mode="auto", setpoint=70)
+    bench.run(3)
+    assert bench.pin("heater") == 100
+    bench.water_silent = True
+    bench.run_until(lambda: bench.pin("heater") == 0, 6)
+    assert bench.state["actuators"]["heater"]["desired"] == 0
 
 
 def test_a_welded_relay_of_the_water_is_noticed_by_the_waters_own_probe(two: Herms) -> None:

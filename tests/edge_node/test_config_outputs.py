@@ -18,7 +18,7 @@ actuators:
      requires: [pump], interlocks: [lid], breaker: main, mutex: elements, max_on_s: 1800,
      max_on_per_hour_s: 3000, contactor: main_contactor}
   - {id: second, kettle: mash-tun, kind: heater, driver: gpio, pin: 18, power_w: 1500,
-     mutex: elements}
+     mutex: elements, contactor: null}
   - {id: pump, kettle: mash-tun, kind: pump, driver: simulated, file: levels/pump, safe: on}
   - {id: main_contactor, kind: contactor, driver: gpio, pin: 5}
   - {id: fridge, kettle: fermenter, kind: cooler, driver: gpio, pin: 23, on_lease_loss: {max_h: 48}}
@@ -113,7 +113,8 @@ node: {id: n, data_dir: data}
 kettles: [{id: k, safety: {volume_l: 20}}, {id: other, safety: {volume_l: 20}}]
 channels: [{id: t, kettle: k, driver: simulated}]
 """
-HEATER = "{id: h, kettle: k, kind: heater, driver: gpio, pin: 4, power_w: 1000%s}"
+BARE = "{id: h, kettle: k, kind: heater, driver: gpio, pin: 4, power_w: 1000%s}"
+HEATER = BARE % ", contactor: null%s"
 
 
 def test_a_minimal_heater_is_one_line(tmp_path: Path) -> None:
@@ -144,8 +145,9 @@ def out(**more: object) -> str:
         (outputs("{id: p, kind: pump, driver: gpio, pin: 9}"), "the key kettle is missing"),
         (outputs("{id: p, kettle: k, kind: pump, driver: gpio}"), "the key pin is missing"),
         (outputs("{id: p, kettle: k, kind: pump, driver: simulated}"), "the key file is missing"),
-        (outputs(HEATER % ", contactor: p", out()), "p is a pump, not a contactor"),
-        (outputs(HEATER % ", contactor: x"), "there is no output x"),
+        (outputs(BARE % ""), "say contactor: null if there is none"),
+        (outputs(BARE % ", contactor: p", out()), "p is a pump, not a contactor"),
+        (outputs(BARE % ", contactor: x"), "there is no output x"),
         (outputs(HEATER % ", requires: [x]"), "there is no output x"),
         (outputs(HEATER % ", interlocks: [x]"), "there is no interlock x"),
         (outputs(HEATER % ", breaker: x"), "there is no breaker x"),

@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from edge_node.lease import MAX_EPOCH, OVERRIDE, REMEMBERED, Grant, Lease, Promise, Refused, Replay
+from edge_node.lease import (
+    MAX_EPOCH,
+    MAX_LEAP,
+    OVERRIDE,
+    REMEMBERED,
+    Grant,
+    Lease,
+    Promise,
+    Refused,
+    Replay,
+)
 
 TTL = 10_000
 BOOT = "boot-1"
@@ -126,9 +136,19 @@ def test_a_running_lease_is_not_given_to_another_server_nor_to_another_session_o
 
 
 def test_an_epoch_beyond_what_json_keeps_exact_is_the_last_that_works() -> None:
-    node = lease()
+    node = lease(promised=Promise(MAX_EPOCH - 1, **A))
     take(node, READY, A, MAX_EPOCH)
     assert code(ask(node, READY + TTL, B, MAX_EPOCH)) == "stale_epoch"
+
+
+def test_an_epoch_far_above_what_was_promised_does_not_use_up_all_the_others() -> None:
+    node = lease()
+    refused = ask(node, READY, A, MAX_EPOCH)
+    assert refused == Refused(409, "epoch_leap", {"highest_epoch": MAX_LEAP})
+    assert code(ask(node, READY, A, MAX_LEAP + 1)) == "epoch_leap"
+    take(node, READY, A, MAX_LEAP)
+    assert code(ask(node, READY + TTL, B, 2 * MAX_LEAP + 1)) == "epoch_leap"
+    take(node, READY + TTL, B, 2 * MAX_LEAP)
 
 
 def test_after_a_release_the_next_holder_does_not_inherit_the_time_left() -> None:

@@ -58,10 +58,18 @@ class Outputs(Mapping[str, Output]):
     `beat` ends each complete, healthy tick. Without one for BEAT_LIMIT_MS every output goes to its
     safe level, and what is written counts again only after the next one. An output that fails
     takes all others along until the node is started again: nobody knows what a pin does that does
-    not obey. Times are CLOCK_BOOTTIME milliseconds. `release` ends what the pins share.
+    not obey. Times are CLOCK_BOOTTIME milliseconds. `release` ends what the pins share. `stop`: a
+    stop is configured, so the safe level is off until `released` says that it is known not to be
+    pressed.
     """
 
-    def __init__(self, driven: list[DrivenPin], release: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        driven: list[DrivenPin],
+        release: Callable[[], None] = lambda: None,
+        *,
+        stop: bool = False,
+    ) -> None:
         # What a contactor feeds is off before it opens.
         self._driven = sorted(driven, key=lambda one: one.spec.kind == "contactor")
         contactors = {one.spec.id: one for one in driven if one.spec.kind == "contactor"}
@@ -69,6 +77,7 @@ class Outputs(Mapping[str, Output]):
             one.series = contactors.get(one.spec.contactor or "")
         self._outputs = {one.spec.id: _Output(self, one) for one in driven}
         self._release = release
+        self.released: Callable[[], bool] = lambda: not stop
         self._lock = threading.RLock()
         self._beat_ms: int | None = None
         self._served_ms: int | None = None
@@ -146,18 +155,28 @@ class Outputs(Mapping[str, Output]):
     def safe(self) -> None:
         """Everything to its safe level at once; what cannot has failed."""
         with self._lock:
+            stopped = self._stopped()
             for one in self._driven:
-                self.safe_one(one)
+                self._safe_one(one, stopped=stopped)
 
     def safe_one(self, driven: DrivenPin) -> None:
         """One output to its safe level at once."""
         with self._lock:
-            if driven.spec.id not in self._open:
-                return
+            self._safe_one(driven, stopped=self._stopped())
+
+    def _safe_one(self, driven: DrivenPin, *, stopped: bool) -> None:
+        if driven.spec.id in self._open:
             try:
-                driven.safe()
+                driven.safe(stopped=stopped)
             except Exception as err:  # noqa: BLE001  # whatever a driver throws, the others go on
                 self._note(driven, err)
+
+    def _stopped(self) -> bool:
+        try:
+            return not self.released()
+        except Exception:
+            _LOGGER.exception("Whether the stop is released cannot be told, so it is not")
+            return True
 
     def close_one(self, driven: DrivenPin) -> None:
         """One output to its safe level, and its pin let go."""

@@ -32,6 +32,7 @@ class _Contact:
         self._debounce = Debounce(SETTLE_MS)
         self._hold = Hold(HOLD_MS)
         self.held = False
+        self.opened = False
 
     @property
     def closed(self) -> bool | None:
@@ -47,6 +48,8 @@ class _Contact:
             else:
                 self.problem = None
         closed = self._debounce.step(now_ms, raw)
+        if closed is False:
+            self.opened = True
         if self._hold.step(now_ms, closed):
             self.held = True
 
@@ -100,23 +103,33 @@ class Inputs:
     def read(self, now_ms: int | None = None) -> dict[str, bool | None]:
         """Interlocks by id: closed, open or unknown (None); `stop`: pressed or unknown.
 
-        An open wire is a pressed stop. `override`, `pairing`: True once after the button was held
-        for three seconds. Only what is configured is there.
+        An open wire is a pressed stop, and so is one that was open for a moment since the last
+        read. `override`, `pairing`: True once after the button was held for three seconds. Only
+        what is configured is there.
         """
         now_ms = boottime_ms() if now_ms is None else now_ms
         found: dict[str, bool | None] = {}
         with self._lock:
-            stale = self._sampled_ms is None or now_ms - self._sampled_ms > STALE_MS
+            stale = self._stale(now_ms)
             for contact in self._contacts:
                 closed = None if stale else contact.closed
                 match contact.spec.role:
                     case "stop":
-                        found[contact.spec.id] = None if closed is None else not closed
+                        pressed = None if closed is None else not closed
+                        found[contact.spec.id] = contact.opened or pressed
+                        contact.opened = False
                     case "interlock":
                         found[contact.spec.id] = closed
                     case _:
                         found[contact.spec.id], contact.held = contact.held, False
         return found
+
+    def released(self, now_ms: int) -> bool:
+        """Whether the stop, if any, is known to be released, and was so since the last read."""
+        # Without the lock: an input that hangs must not keep what asks from switching off.
+        stops = [contact for contact in self._contacts if contact.spec.role == "stop"]
+        stale = self._stale(now_ms)
+        return all(one.closed is True and not (one.opened or stale) for one in stops)
 
     @property
     def problems(self) -> dict[str, str]:
@@ -138,6 +151,9 @@ class Inputs:
                     contact.note(err)
         if self._factory is not None:
             self._factory.close()
+
+    def _stale(self, now_ms: int) -> bool:
+        return self._sampled_ms is None or now_ms - self._sampled_ms > STALE_MS
 
     def _unsettled(self) -> bool:
         with self._lock:

@@ -38,15 +38,21 @@ def open_outputs(path: Path) -> Outputs:
     folder, the spool, the probes and the network. In this order: the file is read; every contactor
     opens; every other output takes its safe level; then the rest of the node starts. `start` and
     the first `beat` of the result let them be anything else. An output that cannot be opened is
-    there and has failed, so all stay at their safe level.
+    there and has failed, so all stay at their safe level. Where a stop is configured everything is
+    off until it is known to be released.
     """
     specs = read_specs(path)
     for problem in specs.problems:
         _LOGGER.error("Outputs: %s", problem)
-    return open_specs(specs.outputs)
+    return open_specs(specs.outputs, stop=any(one.role == "stop" for one in specs.inputs))
 
 
-def open_specs(specs: Iterable[OutputSpec], factory: Any = None) -> Outputs:  # noqa: ANN401  # gpiozero's
+def open_specs(
+    specs: Iterable[OutputSpec],
+    factory: Any = None,  # noqa: ANN401  # gpiozero's
+    *,
+    stop: bool = False,
+) -> Outputs:
     """The same for these outputs; `factory` of pins instead of gpiozero's on lgpio."""
     ordered = sorted(specs, key=lambda spec: spec.kind != "contactor")
     own = factory is None
@@ -62,15 +68,15 @@ def open_specs(specs: Iterable[OutputSpec], factory: Any = None) -> Outputs:  # 
         try:
             if spec.driver == "gpio" and refused is not None:
                 raise refused
-            pin = _open(spec, factory)
+            pin = _open(spec, factory, on=spec.safe > 0 and not stop)
         except PinError as err:
             pin = _AbsentPin(err)
         driven.append(DrivenPin(pin, spec))
-    return Outputs(driven, factory.close if own and factory is not None else lambda: None)
+    release = factory.close if own and factory is not None else lambda: None
+    return Outputs(driven, release, stop=stop)
 
 
-def _open(spec: OutputSpec, factory: Any) -> OutputPin:  # noqa: ANN401  # as above
-    on = spec.safe > 0
+def _open(spec: OutputSpec, factory: Any, *, on: bool) -> OutputPin:  # noqa: ANN401  # as above
     if spec.driver == "simulated":
         assert spec.file is not None
         return LevelFile(spec.file, on=on)

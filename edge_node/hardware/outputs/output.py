@@ -44,8 +44,8 @@ class DrivenPin:
         self._pin = pin
         self.spec = spec
         self.series: DrivenPin | None = None
-        self.power = spec.safe
-        self.on = spec.safe > 0  # as the pin was opened
+        self.power = 0.0
+        self.on = False
         self._pwm = None if spec.pwm is None else SlowPwm(spec.pwm)
 
     @property
@@ -72,9 +72,9 @@ class DrivenPin:
         if self._pin.get() is not on:
             raise PinError(f"it was set {'on' if on else 'off'} and is not")
 
-    def safe(self) -> None:
-        """The safe level at once; PinError."""
-        self.power = self.spec.safe
+    def safe(self, *, stopped: bool) -> None:
+        """The safe level at once: off if the stop may be pressed (`stopped`); PinError."""
+        self.power = 0.0 if stopped else self.spec.safe
         self.set(self.power > 0)
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ OUTPUTS = (
     + """
 actuators:
   - {{id: heater, kettle: mash-tun, kind: heater, control: power, driver: simulated, power_w: 3500,
-     file: heater, max_on_s: 600}}
+     file: heater, max_on_s: 600, contactor: null}}
   - {{id: pump, kettle: mash-tun, kind: pump, driver: simulated, file: pump}}
 controllers: [{{id: mash, kettle: mash-tun, kind: pid, heater: heater, range: [20, 80]}}]
 """
@@ -200,6 +200,43 @@ async def test_safe_is_for_any_scope_with_or_without_a_body_and_ends_heat(led: L
         state = await led.served.get("/v1/state")
         assert state["actuators"]["heater"]["actual"] == 0
         assert [latch["latch"] for latch in state["latches"]] == ["safe"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path", "expected"),
+    [
+        ({"data": b"{"}, "", (400, "bad_json")),
+        ({"data": b"x" * 9000}, "", (413, "too_large")),
+        ({"json": {"kettle": "mash-tun"}}, "", (400, "unknown_field")),
+        ({"json": {"kettle_id": 5}}, "", (400, "bad_field")),
+        ({}, "?kettle_id=mash-tun", (400, "unknown_parameter")),
+    ],
+)
+async def test_safe_that_is_not_understood_switches_off_before_it_complains(
+    led: Led, arguments: dict[str, Any], path: str, expected: tuple[int, str]
+) -> None:
+    status, content = await led.put("/v1/actuators/heater", HEAT)
+    assert (status, content["actual"]) == (200, 40)
+    headers = {"Content-Type": "application/json"}
+    status, content, _ = await led.served.call(
+        "PUT", f"/v1/safe{path}", token=led.served.read, headers=headers, **arguments
+    )
+    assert (status, content["error"]["code"]) == expected
+    state = await led.served.get("/v1/state")
+    assert state["actuators"]["heater"]["actual"] == 0
+    assert [latch["latch"] for latch in state["latches"]] == ["safe"]
+
+
+async def test_an_output_that_does_not_obey_is_told_by_the_nodes_health(led: Led) -> None:
+    node, actuation = led.served.node, led.served.node.actuation
+    assert actuation is not None
+    status, _, _ = await led.served.call("GET", "/healthz", token=None)
+    assert status == 200
+    actuation._outputs.failed["heater"] = "it was set off and is not"
+    await until(lambda: node.failing() == "outputs")
+    status, content, _ = await led.served.call("GET", "/healthz", token=None)
+    assert (status, content["error"]["detail"]) == (503, {"part": "outputs"})
+    assert "an output does not obey" in content["error"]["message"]
 
 
 async def test_an_alarm_is_acknowledged_and_stands(led: Led) -> None:

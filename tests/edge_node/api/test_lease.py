@@ -155,6 +155,7 @@ async def test_refusals_name_the_kettle_and_say_what_to_do(node: Node) -> None:
     for call, body, expected in [
         ("acquire", node.body(echo={"boot_id": "x", "mono_ms": 1}), (412, "bad_echo")),
         ("acquire", node.body(**other), (409, "stale_epoch")),
+        ("acquire", node.body(2**53 - 1, **other), (409, "epoch_leap")),
         ("acquire", node.body(2, **other), (409, "held")),
         ("acquire", node.body(2, members_hash="0" * 16), (409, "members_mismatch")),
         ("renew", node.body(echo={"boot_id": "x", "mono_ms": 1}), (412, "bad_echo")),

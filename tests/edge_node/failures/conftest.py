@@ -90,6 +90,11 @@ class Brewery:
         assert level is not None
         return level
 
+    def off_after(self, at: float, output: str = HEATER) -> float:
+        """Seconds from `at` (Unix) until the pin of an output went off, by its file's own time."""
+        wait_until(lambda: self.level(output) == 0, f"{output} goes off")
+        return (self.state / "outputs" / self.node_id / output).stat().st_mtime - at
+
     def faults(self, **kinds: str) -> None:
         """Exactly these faults, by channel or output of the first node."""
         content = {f"{self.node_id}/{name}": kind for name, kind in kinds.items()}

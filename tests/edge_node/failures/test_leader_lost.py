@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.real_time, pytest.mark.timeout(400)]
 
 # 10 s of lease, 1 % of a bad clock, half a second of tick.
 HEAT_ON_S = 10.6
-SLACK_S = 10.0  # what a slow machine adds between a pin and the eye that looks at it
+FULL_K_PER_S = 3500 / (20 * 4186)
 
 
 def switched_off(brewery: Brewery, since: float) -> float | None:
@@ -44,14 +44,13 @@ def test_a_stranger_heats_and_the_heat_ends_with_the_renewals(
 
     renewer.stop()
     at_end = brewery.temperature(client)
-    wait_until(lambda: brewery.level() == 0, "the heater goes off")
-    seen = time.monotonic() - client.renewed
     renewed = client.renewed + time.time() - time.monotonic()
+    pin = brewery.off_after(renewed)
     on_for = wait_until(lambda: switched_off(brewery, renewed), "it is recorded") - renewed
-    measured(f"heat on after the last renewal: {on_for:.2f} s as recorded, {seen:.2f} s as seen")
+    measured(f"heat on after the last renewal: {on_for:.2f} s as recorded, {pin:.2f} s at the pin")
     # A tick that was late by less than what counts as a standstill is no fault of the node.
     assert 5 < on_for <= HEAT_ON_S + STANDSTILL_S
-    assert seen <= HEAT_ON_S + SLACK_S
+    assert pin <= HEAT_ON_S + STANDSTILL_S
     gone = client.state()
     assert gone["actuators"][HEATER] == {"desired": 0, "actual": 0, "limited_by": None}
     assert gone["kettles"]["mash-tun"]["lease"]["holder"] is None
@@ -74,10 +73,9 @@ def test_killed_and_restarted_nodes_are_off_and_refuse_what_was_said_before(
     brewery.keep_renewing(client)
     old = client.header()
     pid = brewery.pid
+    killed = time.time()
     os.kill(pid, signal.SIGKILL)
-    killed = time.monotonic()
-    wait_until(lambda: brewery.level() == 0, "off after kill -9")
-    assert time.monotonic() - killed <= 1 + SLACK_S
+    assert brewery.off_after(killed) <= 1 + STANDSTILL_S
     wait_until(lambda: brewery.pid not in {0, pid}, "the node is back")
     wait_until(client.state, "it answers")
     for renewer in brewery.renewers:
@@ -106,8 +104,9 @@ def test_a_node_that_hangs_is_cut_off_by_its_guard(brewery: Brewery) -> None:
     # A machine that stood still has interrupted the heat.
     wait_until(lambda: client.switch(HEATER, True)[1].get("actual") == 100, "it heats still")
     enable = brewery.state / "enable" / brewery.node_id
+    at_stop = brewery.temperature(client)
+    stopped, stopped_at = time.monotonic(), time.time()
     os.kill(brewery.pid, signal.SIGSTOP)
-    stopped = time.monotonic()
     try:
         # The pin stays as it is: nobody is there to change it. The pulses behind it end.
         last, since = enable.read_text(), time.monotonic()
@@ -116,19 +115,20 @@ def test_a_node_that_hangs_is_cut_off_by_its_guard(brewery: Brewery) -> None:
             time.sleep(0.05)
             if (now := enable.read_text()) != last:
                 last, since = now, time.monotonic()
-        assert since - stopped <= 2 + SLACK_S
+        assert enable.stat().st_mtime - stopped_at <= 3 + STANDSTILL_S
         assert brewery.level() == 100
-        time.sleep(5)
+        time.sleep(20)  # in which the element would give almost a kelvin
     finally:
         os.kill(brewery.pid, signal.SIGCONT)
     # The lease ran out while it slept, or runs out now; nothing is on by itself.
     wait_until(lambda: brewery.level() == 0, "off when it wakes")
+    # Three seconds of heat, the ten by which the probe lags, and its noise.
+    assert brewery.temperature(client) - at_stop <= FULL_K_PER_S * (3 + 10) + 0.2
 
 
 def test_a_clean_stop_switches_off_first(brewery: Brewery) -> None:
     client = brewery.client()
     brewery.heat(client)
+    stopped = time.time()
     os.kill(brewery.pid, signal.SIGTERM)
-    stopped = time.monotonic()
-    wait_until(lambda: brewery.level() == 0, "off at the end")
-    assert time.monotonic() - stopped <= 1 + SLACK_S
+    assert brewery.off_after(stopped) <= 1 + STANDSTILL_S

@@ -190,6 +190,31 @@ class Vat:
         lease = state["kettles"][self.kettle]["lease"]
         return f"{self.heater()}, {latches}, {lease}, {self.channel()}"
 
+    def off_after(self, at: float, output: str = "heater") -> float:
+        """Seconds from `at` (monotonic) until the first node recorded this output off for good.
+
+        A machine that stands still has interrupted the heat before.
+        """
+        began_ms = (at + time.time() - time.monotonic()) * 1000
+        return max(0.0, self._runs(output)[-1][1] - began_ms) / 1000
+
+    def longest_on_s(self) -> float:
+        """The longest that the heater was on without a break, as its node recorded it."""
+        return max(off - on for on, off in self._runs("heater")) / 1000
+
+    def _runs(self, output: str) -> list[tuple[int, int]]:
+        """When an output that is off now was on, Unix ms."""
+        wait_until(lambda: self.samples(bare=output)[-1].value == 0, f"{output} is recorded off")
+        runs: list[tuple[int, int]] = []
+        since: int | None = None
+        for row in self.samples(bare=output):
+            if row.value != 0:
+                since = row.t if since is None else since
+            elif since is not None:
+                runs.append((since, row.t))
+                since = None
+        return runs
+
     def samples(self, node: int = 0, bare: str = "temperature") -> list[Sample]:
         """Of a channel, as they are in a node's spool."""
         node_id = self.brewery.line["nodes"][node]["node_id"]

@@ -62,7 +62,9 @@ class Brew:
             Probe(self.start_c, random, lag_s=self.lag_s, bias_k=bias, noise_k=self.noise_k)
             for bias in [random.uniform(-0.2, 0.2) for _ in range(self.probes + 2)]
         ]
-        self.supervisor = Supervisor(OUTPUTS, [self.rules], {})
+        heater, *others = OUTPUTS
+        heater = replace(heater, power_w=self.rules.element_w)
+        self.supervisor = Supervisor([heater, *others], [self.rules], {})
         self.texts: list[Trip] = []
         self.verdict: Verdict | None = None
         self.actual = 0.0
@@ -80,7 +82,9 @@ class Brew:
         """The water goes on for a second, then probes, then two ticks."""
         supply = 1.0 if self.verdict is None or self.verdict.contactors["contactor"] else 0.0
         level = FULL if self.stuck else self.actual
-        self.kettle.step(1.0, 3500.0 * self.element * level / FULL * supply, pump=self.pump)
+        self.kettle.step(
+            1.0, self.rules.element_w * self.element * level / FULL * supply, pump=self.pump
+        )
         self.local_k *= 0.95
         for probe in self._probes:
             probe.step(1.0, self.celsius + self.local_k, pump=self.pump)
@@ -95,22 +99,26 @@ class Brew:
             if self.control is not None:
                 process = self.verdict.process["mash"] if self.verdict is not None else None
                 self.power = self.control(process.value if process is not None else None)
-            self.verdict = self.supervisor.tick(
-                Inputs(
-                    now=self.now + later,
-                    desired={
-                        "heater": Wish(self.power, None, "controller", self.began + 1_001),
-                        "pump": Wish(FULL * self.pump, None, "command", self.began + 1_001),
-                    },
-                    leases={"mash": True},
-                    own={"mash": own},
-                    reference={"mash": reference if self.reference else None},
-                )
+            self.asked = Inputs(
+                now=self.now + later,
+                desired={
+                    "heater": Wish(self.power, None, "controller", self.began + 1_001),
+                    "pump": Wish(FULL * self.pump, None, "command", self.began + 1_001),
+                },
+                leases={"mash": True},
+                own={"mash": own},
+                reference={"mash": reference if self.reference else None},
             )
+            self.verdict = self.supervisor.tick(self.asked)
             self.actual = self.verdict.outputs["heater"].actual
             for trip in self.verdict.tripped:
                 self.trips.setdefault(trip.name, self.now + later)
                 self.texts.append(trip)
+
+    def clear(self, latch: str) -> str | None:
+        """Why the latch stays, or None: it is cleared."""
+        refused = self.supervisor.clear("mash", latch, self.asked)
+        return None if refused is None else refused.reason
 
     def until_trip(self, name: str, limit_s: int) -> tuple[float, float]:
         """Seconds and kelvins of true water from now to this trip; it must be the first."""

@@ -77,15 +77,6 @@ def test_a_stuck_relay_cannot_be_cleared_before_it_is_seen_not_to_rise() -> None
     assert bench.supervisor.clear("mash", "stuck_relay", bench.inputs()) is None
 
 
-def test_a_heater_that_reports_to_be_on_when_told_off_is_a_stuck_relay(bench: Bench) -> None:
-    bench.wish("heater", 0.0)
-    bench.tick(feedback={"heater": 100.0})
-    bench.run(4)
-    assert not bench.latched()
-    bench.run(2)
-    assert bench.latched() == {"stuck_relay"}
-
-
 def test_a_latch_of_a_kettle_that_a_coil_heats_keeps_the_coils_heater_off() -> None:
     water = replace(HLT_HEATER, heats=("mash",), breaker=None)
     bench = Bench(outputs=[water])

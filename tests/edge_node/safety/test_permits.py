@@ -1,5 +1,6 @@
 """Each permit, alone: with it an output is on, without it off, and it is named."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -98,6 +99,18 @@ def test_a_latch_of_any_kettle_behind_a_contactor_keeps_all_of_them_off() -> Non
     assert bench.verdict.contactors == {"main_contactor": False}
 
 
+def test_what_a_command_is_told_of_latches_is_what_the_permits_go_by() -> None:
+    bench = Bench(
+        outputs=[HEATER, PUMP, replace(CONTACTOR, kettle_id="hlt")],
+        latches=[Trip("hlt", "no_rise", "It was so.")],
+    )
+    assert bench.supervisor.latched("heater") == {"no_rise"}
+    assert bench.wish("pump", 100.0).actual == 100.0
+    assert bench.wish("heater", 50.0) == refused("latched")
+    bench.tick(stop_pressed=True)
+    assert bench.supervisor.latched("pump") == {"stop_pressed"}
+
+
 def test_lease_lost_is_off_and_safe_levels_in_the_same_tick(bench: Bench) -> None:
     bench.drop = False
     bench.leases.clear()
@@ -164,6 +177,37 @@ def test_high_limit_applies_to_every_value_that_is_not_bad(bench: Bench) -> None
     bench.values["mash"] = 80.0
     bench.tick()
     assert bench["heater"] == refused("high_limit")
+
+
+def _agreeing(bench: Bench, value: float | None) -> None:
+    bench.values["mash"] = value
+
+
+def _contradicting(bench: Bench, value: float | None) -> None:
+    bench.reference("mash", value)
+
+
+@pytest.mark.parametrize(
+    ("permit", "say", "value"),
+    [
+        ("process_value", _agreeing, None),
+        ("disagreement", _contradicting, 30.0),
+        ("disagreement", _contradicting, None),
+        ("high_limit", _agreeing, 80.0),
+    ],
+)
+def test_what_heats_another_kettle_too_is_off_and_names_it_whatever_its_own_says(
+    permit: str, say: Callable[[Bench, float | None], None], value: float | None
+) -> None:
+    bench = Bench(outputs=[replace(HLT_HEATER, heats=("mash",))])
+    assert bench.wish("hlt_heater", 50.0) == Decision(50.0, None, 50.0)
+    say(bench, value)
+    bench.tick(0)
+    assert bench["hlt_heater"] == replace(refused(permit), kettle="mash")
+    # Its own kettle needs no name.
+    bench.values["hlt"] = None
+    bench.tick(0)
+    assert bench["hlt_heater"] == refused("process_value")
 
 
 @pytest.mark.parametrize("state", [False, None, "missing"])
@@ -262,13 +306,6 @@ def test_min_on_yields_to_stop_safe_and_every_permit(why: str) -> None:
 def test_requires_switches_the_heater_off_in_the_tick_in_which_the_pump_stops(bench: Bench) -> None:
     bench.wish("pump", 0.0)
     assert bench["pump"].actual == 0.0
-    assert bench["heater"] == refused("requires")
-
-
-def test_requires_believes_a_pump_that_reports_to_stand_still(bench: Bench) -> None:
-    bench.tick(feedback={"pump": 100.0})
-    assert bench["heater"].actual == 50.0
-    bench.tick(feedback={"pump": 0.0})
     assert bench["heater"] == refused("requires")
 
 

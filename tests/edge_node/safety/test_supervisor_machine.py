@@ -221,13 +221,14 @@ ANYTHING: st.SearchStrategy[Inputs] = st.builds(
     interlocks=st.dictionaries(NAMES, st.one_of(st.none(), st.booleans())),
     stop_pressed=st.one_of(st.none(), st.booleans()),
     override=st.dictionaries(NAMES, st.booleans()),
-    feedback=st.dictionaries(NAMES, FLOATS),
     lapsed=st.frozensets(NAMES),
 )
 
 
 def sound(verdict: Verdict) -> None:
     assert set(verdict.outputs) == set(RULES)
+    on = [decision.actual > 0 for decision in verdict.outputs.values()]
+    assert on == sorted(on)  # what goes off is written first
     for decision in verdict.outputs.values():
         assert math.isfinite(decision.actual)
         assert 0 <= decision.actual <= 100

@@ -125,6 +125,42 @@ def test_a_dead_element_trips_within_three_minutes(seed: int, duty: float) -> No
     assert brew.actual == 0.0
 
 
+WEAK = [  # litres, watts, °C; seconds that a rise of 0.6 K and the edges of buckets take
+    (50.0, 2500.0, 72.0, 250),
+    (70.0, 3200.0, 66.0, 210),
+    (100.0, 3500.0, 20.0, 210),
+    (100.0, 3500.0, 72.0, 420),
+    (100.0, 3500.0, 75.0, 610),
+]
+
+
+@pytest.mark.parametrize(("litres", "watts", "start_c", "limit_s"), WEAK)
+def test_a_dead_weak_element_trips_once_its_rise_would_be_more_than_noise(
+    litres: float, watts: float, start_c: float, limit_s: int
+) -> None:
+    rules = replace(RULES, volume_l=litres, element_w=watts)
+    brew = Brew(start_c=start_c, rules=rules, water_kg=litres, element=0.0)
+    brew.seconds(30)
+    brew.power = 100.0
+    seconds, kelvins = brew.until_trip("no_rise", limit_s)
+    report(f"dead {watts:.0f} W in {litres:.0f} l at {start_c:.0f} °C", seconds, kelvins)
+
+
+@pytest.mark.parametrize(("litres", "watts", "start_c", "limit_s"), WEAK)
+@pytest.mark.parametrize("element", [0.98, 0.85])
+def test_a_weak_element_that_works_does_not_trip(
+    litres: float, watts: float, start_c: float, limit_s: int, element: float
+) -> None:
+    rules = replace(RULES, volume_l=litres, element_w=watts, high_limit=110.0)
+    brew = Brew(
+        start_c=start_c, rules=rules, water_kg=litres, element=element, control=proportional(76.0)
+    )
+    brew.seconds(2 * limit_s)
+    brew.local_k = -4.0
+    brew.seconds(2 * limit_s)
+    assert not brew.texts
+
+
 def test_an_element_that_dies_in_a_mash_trips_when_the_controller_asks_for_more() -> None:
     brew = Brew(start_c=64.0, control=proportional(66.0))
     brew.seconds(900)

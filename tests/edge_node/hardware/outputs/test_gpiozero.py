@@ -78,14 +78,18 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("stop", [False, True])
 def test_each_pin_is_at_its_safe_level_from_its_first_moment_also_under_a_broken_configuration(
-    board: MockFactory, config: Path
+    board: MockFactory, config: Path, stop: bool
 ) -> None:
+    if not stop:
+        config.write_text(CONFIG.replace("  stop: {driver: gpio, pin: 6}\n", ""))
     outputs = open_outputs(config)
     assert outputs.failed == {}
     assert {bcm: set(levels(bcm)) for bcm in (22, 24, 17, 27)} == {
         22: {True},
-        24: {True},  # an active-low pump off, a valve whose safe level is on
+        # An active-low pump is off; a valve whose safe level is on is off if a stop may be pressed.
+        24: {not stop},
         17: {False},
         27: {False},
     }

@@ -86,6 +86,39 @@ def test_everything_goes_safe_when_the_tick_comes_no_more(outputs: Outputs, fold
     assert on(folder)["pump"]
 
 
+def test_a_tick_that_comes_no_more_costs_three_seconds_of_heat_at_most(
+    outputs: Outputs, folder: Path
+) -> None:
+    beating(outputs, 0)
+    outputs["pump"].write(100, 0)
+    outputs.service(3000)
+    assert on(folder) == AT_REST
+
+
+def test_the_safe_level_is_off_until_the_stop_is_known_to_be_released(tmp_path: Path) -> None:
+    config = tmp_path / "edge.yaml"
+    config.write_text(
+        "actuators: [{id: valve, kind: valve, safe: true, driver: simulated, file: out/valve}]\n"
+        "inputs: {stop: {driver: simulated, file: stop}}\n"
+    )
+    outputs = open_outputs(config)
+    folder = tmp_path / "out"
+    assert on(folder) == {"valve": False}
+    outputs.service(0)
+    assert on(folder) == {"valve": False}
+    outputs.released = lambda: True
+    outputs.service(50)
+    assert on(folder) == {"valve": True}
+
+    def broken() -> bool:
+        raise RuntimeError("nobody knows")
+
+    outputs.released = broken
+    outputs["valve"].safe()
+    assert on(folder) == {"valve": False}
+    outputs.close()
+
+
 def test_a_tick_that_writes_but_never_ends_counts_for_nothing(
     outputs: Outputs, folder: Path
 ) -> None:

@@ -57,6 +57,26 @@ def test_closed_contacts_pull_to_the_side_that_is_configured(pins: Pins) -> None
     run.inputs.close()
 
 
+def test_a_stop_pressed_between_two_reads_is_not_lost_and_said_once(pins: Pins) -> None:
+    run = Run(open_input_specs(ALL, pins.factory))
+    pins.pull(6, False)
+    run.pass_ms(200)
+    assert run.pass_ms(200)["stop"] is False
+    assert run.inputs.released(run.now)
+    pins.pull(6, True)
+    for level, ms in ((True, SETTLE_MS + 20), (False, 300)):
+        pins.pull(6, level)
+        for _ in range(ms // 20):
+            run.now += 20
+            run.inputs.sample(run.now)
+    assert not run.inputs.released(run.now)
+    assert run.inputs.read(run.now)["stop"] is True
+    assert run.inputs.read(run.now)["stop"] is False
+    assert run.inputs.released(run.now)
+    assert not run.inputs.released(run.now + STALE_MS + 1)
+    run.inputs.close()
+
+
 def test_a_button_held_is_said_once(pins: Pins) -> None:
     run = Run(open_input_specs(ALL, pins.factory))
     run.pass_ms(200)

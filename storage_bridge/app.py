@@ -103,6 +103,7 @@ class Bridge:
             hot_days=config.tiers.hot_days,
             warm_days=config.tiers.warm_days,
             hours_per_minute=config.tiers.hours_per_minute,
+            elsewhere=lambda: self.following.leader.elsewhere,
         )
         # A store that is away may take long to say so; samples are taken in meanwhile.
         with contextlib.suppress(TimeoutError):
@@ -172,6 +173,7 @@ class Bridge:
             "running": True,
             "source": self.source.status(),
             "following": self.following.status(),
+            "leads": self.following.leader.leads,
             "outbox": self.outbox.status(),
             "letters": self.letters.status(),
             "sinks": {name: feeder.status() for name, feeder in self.feeders.items()},

@@ -1,7 +1,6 @@
 """Many samples at once, in few steps over whole columns instead of many for each sample. Pure."""
 
 from functools import partial
-from itertools import repeat
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -27,11 +26,6 @@ def samples_from(
 ) -> list[Sample]:
     """Samples of these columns, as many as the shortest has."""
     return list(map(_sample, zip(series, times, values, quality, batch, strict=False)))
-
-
-def usual(series: str, times: Iterable[int], values: Iterable[float | None]) -> list[Sample]:
-    """Samples of one series that are all `ok` and of no batch."""
-    return samples_from(repeat(series), times, values, repeat(OK), repeat(None))
 
 
 def problem_of(samples: Sequence[Sample]) -> str | None:

@@ -130,7 +130,7 @@ async def _records_due(tiers: Tiers) -> str:
 
 
 def _went_on(result: PassResult) -> bool:
-    return result.copied > 0 or result.deleted > 0
+    return result.copied > 0 or result.deleted > 0 or result.more
 
 
 def _days(text: str) -> int:

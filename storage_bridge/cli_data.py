@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from .config import load
 from .reader import Reader
 from .samples_csv import iso
-from .stored import open_store, pages
+from .stored import absent, open_store, pages
 
 DAY_MS = 86_400_000
 
@@ -60,6 +60,9 @@ def range_of(options: argparse.Namespace) -> tuple[int, int]:
 async def _query(options: argparse.Namespace) -> int:
     start, end = range_of(options)
     async with open_store(load(options.config)) as tiers:
+        if problem := await absent(tiers, [options.series]):
+            print(problem, file=sys.stderr)
+            return 1
         if options.points is None:
             async for samples in pages(tiers, options.series, start, end):
                 for sample in samples:

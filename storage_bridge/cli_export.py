@@ -15,7 +15,7 @@ from .config import load
 from .importer import import_file
 from .model import Sample
 from .samples_file import FORMATS, writer_of
-from .stored import all_series, open_store, pages
+from .stored import absent, all_series, open_store, pages
 from .tiers import Tiers
 
 
@@ -46,6 +46,9 @@ async def _export(options: argparse.Namespace) -> int:
     if options.format == "parquet" and options.output == "-" and sys.stdout.isatty():
         raise UsageError("Parquet is nothing for a terminal: give --output FILE")
     async with open_store(load(options.config)) as tiers:
+        if problem := await absent(tiers, options.series or ()):
+            print(problem, file=sys.stderr)
+            return 1
         with _output(options.output) as file, Progress("exported") as progress:
             writer = writer_of(options.format, file)
             count = 0

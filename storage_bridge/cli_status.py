@@ -67,7 +67,11 @@ def _show(config: BridgeConfig, status: dict[str, Any]) -> None:
             told = "nothing written yet" if age is None else f"last write {age:g} s ago"
             print(f"Tier {name}: {sink['problem'] or told}")
         _show_archive(status["tiers"])
+        if not status["leads"]:
+            print("This server follows: the leader's bridge archives and mirrors entities")
         for name, part in status["following"].items():
+            if name == "mirror" and not status["leads"]:
+                continue
             print(f"{name.capitalize()}: {part['problem'] or 'recorded'}")
         _show_tasks(status["tasks"])
     else:

@@ -2,9 +2,9 @@
 
 import argparse
 import asyncio
+import dataclasses
 import json
 import time
-from collections import Counter
 from typing import Any
 
 import aiohttp
@@ -12,9 +12,9 @@ import aiohttp
 from .cli_progress import Progress
 from .config import BridgeConfig, load
 from .ha_client import HomeAssistantClient
-from .outbox_offline import read_covered, read_expected, read_status
+from .outbox_offline import read_expected, read_figures, read_status
 from .stored import open_store, stored_samples
-from .verify import Report, check_coverage, check_tiers
+from .verify import Held, Report, check_coverage, check_tiers
 
 CONFLICTS = 100_000
 
@@ -22,7 +22,8 @@ CONFLICTS = 100_000
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
     parser = commands.add_parser(
-        "verify", help="compare nodes, outbox and tiers; exit code 1 if anything is missing"
+        "verify",
+        help="compare nodes, outbox and tiers; exit code 1 unless it is proven that all is there",
     )
     parser.add_argument("--offline", action="store_true", help="do not ask Home Assistant")
     parser.add_argument(
@@ -37,13 +38,18 @@ def _verify(options: argparse.Namespace) -> int:
     config = load(options.config)
     report = asyncio.run(_check(config, offline=options.offline, wait=options.wait))
     if options.json:
-        print(json.dumps({"ok": report.ok, "missing": report.missing, "notes": report.notes}))
+        print(json.dumps({"ok": report.ok, **dataclasses.asdict(report)}))
     else:
         for line in report.notes:
             print(line)
         for line in report.missing:
             print(f"MISSING: {line}")
-        print("Everything is here." if report.ok else "Something is missing.")
+        for line in report.unproven:
+            print(f"NOT PROVEN: {line}")
+        if report.missing:
+            print("Something is missing.")
+        else:
+            print("Everything is here." if report.ok else "It cannot be proven that all is here.")
     return 0 if report.ok else 1
 
 
@@ -56,15 +62,15 @@ async def _check(config: BridgeConfig, *, offline: bool, wait: float) -> Report:
             break
         await asyncio.sleep(0.5)
     expected = read_expected(config.outbox_path)
-    stored: Counter[str] = Counter()
+    held = Held(expected.waiting)
     with Progress("compared") as progress:
         async for sample in stored_samples(config, progress.show):
-            stored[sample.series.partition("/")[0]] += 1
+            held.add(sample)
     async with open_store(config) as tiers:
         for conflict in await tiers.warm.conflicts(CONFLICTS):
-            stored[conflict.refused.series.partition("/")[0]] += 1
-    kept = check_tiers(expected, read_covered(config.outbox_path), stored)
-    return Report([*taken_in.missing, *kept.missing], [*taken_in.notes, *kept.notes])
+            held.refuse(conflict.refused.series, conflict.refused.t)
+    kept = check_tiers(expected, read_figures(config.outbox_path), held)
+    return Report([*taken_in.missing, *kept.missing], [*taken_in.notes, *kept.notes], kept.unproven)
 
 
 async def _spools(config: BridgeConfig) -> dict[str, Any]:

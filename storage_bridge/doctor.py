@@ -5,6 +5,7 @@ disturbs none that runs.
 """
 
 import asyncio
+import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,7 +17,7 @@ import aiohttp
 
 from .config import BridgeConfig
 from .data_dir import read_runtime
-from .ha_client import HomeAssistantClient, HomeAssistantClientError, UnknownCommandError
+from .ha_client import HomeAssistantClient, HomeAssistantClientError
 from .outbox_offline import read_status
 from .outbox_schema import OutboxError
 from .preflight import GIB, Level
@@ -24,7 +25,7 @@ from .preflight_machine import clock_synchronised
 from .tiers import DriverMissingError, tiers_of
 from .tiers.base import Tier, TierError
 
-PATIENCE_S: Final = 20.0
+PATIENCE_S: Final = 10.0
 LOW_DISK: Final = 1 * GIB
 AHEAD_S: Final = 5.0  # a clock that differs this much from Home Assistant's is wrong somewhere
 
@@ -46,24 +47,27 @@ async def examine(config: BridgeConfig) -> AsyncIterator[Finding]:
     try:
         tiers = await asyncio.to_thread(tiers_of, config.tiers, config.store_path)
     except DriverMissingError as err:
-        yield Finding("tiers", Level.STOP, f"{err}.")
+        yield Finding("tiers", Level.STOP, _sentence(err))
     else:
         try:
             for tier in tiers:
-                yield await _within(tier.role, partial(_tier, config, tier))
+                look = partial(_tier, config, tier)
+                yield await _within(tier.role, look, f"{_store(config, tier.role)}: no answer")
         finally:
             await tiers.close()
     yield await asyncio.to_thread(_outbox, config)
     yield await _within("bridge", lambda: _running(config))
 
 
-async def _within(part: str, look: Callable[[], Awaitable[Finding]]) -> Finding:
+async def _within(
+    part: str, look: Callable[[], Awaitable[Finding]], silence: str = "No answer"
+) -> Finding:
     try:
         async with asyncio.timeout(PATIENCE_S):
             return await look()
     except TimeoutError:
         return Finding(
-            part, Level.STOP, f"No answer within {PATIENCE_S:.0f} s: is it running, and reachable?"
+            part, Level.STOP, f"{silence} within {PATIENCE_S:.0f} s: is it running, and reachable?"
         )
 
 
@@ -91,6 +95,13 @@ def _data_dir(config: BridgeConfig) -> Finding:
             Level.STOP,
             f"The folder {folder} cannot be used: {err.strerror}. `init` makes it.",
         )
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return Finding(
+            part,
+            Level.STOP,
+            f"The folder {folder} is not for this user (number {os.geteuid()}) to write: run this "
+            "as the user that the bridge runs as, or give the folder to it.",
+        )
     text = f"{free / GIB:.1f} GiB are free in {folder}"
     if free < LOW_DISK:
         return Finding(part, Level.WARN, f"Only {text}: make room before the outbox needs it.")
@@ -106,10 +117,8 @@ async def _home_assistant(config: BridgeConfig) -> Finding:
             HomeAssistantClient(session, url, token) as client,
         ):
             _, answer = await client.call("smart_beer/spools")
-    except UnknownCommandError as err:
-        return Finding(part, Level.STOP, f"{err}.")
     except (HomeAssistantClientError, OSError) as err:
-        return Finding(part, Level.STOP, f"{err}.")
+        return Finding(part, Level.STOP, _sentence(err))
     nodes = answer["nodes"]
     away = sorted(node_id for node_id, node in nodes.items() if not node["connected"])
     text = f"Home Assistant answers at {url} and knows {len(nodes)} nodes"
@@ -125,7 +134,7 @@ async def _tier(config: BridgeConfig, tier: Tier) -> Finding:
         await tier.open()
         series = await tier.series()
     except TierError as err:
-        return Finding(tier.role, Level.STOP, f"{store}: {err}.")
+        return Finding(tier.role, Level.STOP, _sentence(err))
     took = (time.monotonic() - began) * 1000
     return Finding(
         tier.role, Level.OK, f"{store} answers in {took:.0f} ms and holds {len(series)} series."
@@ -133,10 +142,19 @@ async def _tier(config: BridgeConfig, tier: Tier) -> Finding:
 
 
 def _store(config: BridgeConfig, role: str) -> str:
-    server = {"hot": config.tiers.hot, "warm": config.tiers.warm, "cold": config.tiers.cold}[role]
-    if server is None:
-        return f"The {role} tier's file"
-    return {"hot": "Redis", "warm": "MongoDB", "cold": "Cassandra"}[role]
+    tiers = config.tiers
+    if role == "hot" and tiers.hot is not None:
+        return f"Redis at {tiers.hot.url}"
+    if role == "warm" and tiers.warm is not None:
+        return f"MongoDB at {tiers.warm.url}"
+    if role == "cold" and tiers.cold is not None:
+        return f"Cassandra at {', '.join(tiers.cold.hosts)}"
+    return f"The {role} tier's file"
+
+
+def _sentence(text: object) -> str:
+    """It may be one already."""
+    return f"{str(text).rstrip('. ')}."
 
 
 def _outbox(config: BridgeConfig) -> Finding:
@@ -146,7 +164,7 @@ def _outbox(config: BridgeConfig) -> Finding:
     try:
         status = read_status(config.outbox_path)["outbox"]
     except OutboxError as err:
-        return Finding(part, Level.STOP, f"{err}.")
+        return Finding(part, Level.STOP, _sentence(err))
     text = f"{status['samples']} samples wait for a tier, in {status['bytes'] / 2**20:.1f} MiB"
     if status["letters"]:
         text += f"; {status['letters']} dead letters wait for warm, `letters` shows them"

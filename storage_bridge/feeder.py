@@ -169,6 +169,15 @@ class Feeder:
         self._position = self._outbox.status()["cursors"][self._sink.name]
         self._outbox.wake(self._sink.name)
 
+    @property
+    def passed(self) -> int | None:
+        """See `Outbox.passed`."""
+        return self._outbox.passed(self._sink.name)
+
+    def made_up(self, passed: int) -> None:
+        """See `Outbox.made_up`."""
+        self._outbox.made_up(self._sink.name, passed)
+
     def hurry(self) -> None:
         """From now on write what is there at once; for a bridge that is about to stop."""
         self._hurried.set()

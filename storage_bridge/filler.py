@@ -28,7 +28,8 @@ class Filler:
 
     What hot acknowledged leaves the outbox only when the same holder still has it `settle_s`
     later: whatever a change of holder loses is then still there, and is written again. What is no
-    longer in the outbox is in warm, and comes from there. `clock` gives UTC milliseconds, `now`
+    longer in the outbox is in warm, and comes from there, as does what a full outbox let pass hot
+    while that was away. `clock` gives UTC milliseconds, `now`
     the feeder's seconds.
     """
 
@@ -102,16 +103,19 @@ class Filler:
                 )
                 self._feeder.rewind(everything=False)
             self._holder = standing.holder
-            if standing.content == "whole" or self._filling is not None:
+            passed = self._feeder.passed
+            if self._filling is not None or (standing.content == "whole" and passed is None):
                 return
             token = await self._hot.begin_fill()
-        since = self._clock() - (TAIL_MS if standing.content == "tail" else self._keep_ms)
+        tail = standing.content == "tail" and passed is None
+        since = self._clock() - (TAIL_MS if tail else self._keep_ms)
         if standing.content == "empty":
             # After begin_fill: what is lost from here on makes end_fill say so.
             self._feeder.rewind(everything=True)
-        self._filling = asyncio.create_task(self._fill(token, max(0, since)), name="fill hot")
+        filling = self._fill(token, max(0, since), passed)
+        self._filling = asyncio.create_task(filling, name="fill hot")
 
-    async def _fill(self, token: str, since: int) -> None:
+    async def _fill(self, token: str, since: int, passed: int | None) -> None:
         attempt = 0
         while True:
             try:
@@ -127,5 +131,7 @@ class Filler:
             self._unfilled = None
             if whole:
                 self.fills += 1
+                if passed is not None:
+                    self._feeder.made_up(passed)
                 LOGGER.info("The hot tier was filled: %d samples came from warm", copied)
             return

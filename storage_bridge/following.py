@@ -1,6 +1,7 @@
 """What the bridge keeps besides samples: batches, alarms, and chosen entities."""
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .alarm_log import AlarmLog
@@ -9,6 +10,7 @@ from .ha_link import HomeAssistantLink
 from .kettles import Kettles
 from .mirror import Mirror
 from .reader import Reader
+from .site_leader import SiteLeader
 
 if TYPE_CHECKING:
     from .config import BridgeConfig
@@ -18,19 +20,25 @@ if TYPE_CHECKING:
 
 
 class Following:
-    """Constructs the parts and names their tasks; `batches` is for the feeder of warm."""
+    """Constructs the parts and names their tasks; `batches` is for the feeder of warm.
+
+    `leader` knows whether this bridge is the one of a pair that mirrors and archives.
+    """
 
     def __init__(self, config: BridgeConfig, outbox: Outbox, tiers: Tiers) -> None:
         home, records, kettles = config.home_assistant, tiers.warm.records, Kettles()
         self.batches = BatchLog(config.batches_path, records, Reader(*tiers), kettles)
         self._alarms = AlarmLog(records, kettles)
         self._mirror = Mirror(config.mirror, outbox, tiers)
+        self.leader = SiteLeader()
         self._links = {
             "alarms": HomeAssistantLink(
                 "alarms", self._alarms.follow, url=home.url, token=home.token
-            )
+            ),
+            "leader": HomeAssistantLink(
+                "word of who leads", self.leader.follow, url=home.url, token=home.token
+            ),
         }
-        # Here a pair decides: only the bridge of the server that leads the site is to mirror.
         if config.mirror:
             self._links["mirror"] = HomeAssistantLink(
                 "entities", self._mirror.follow, url=home.url, token=home.token
@@ -40,7 +48,11 @@ class Following:
         """Start the tasks."""
         supervisor.start("batches", self.batches.run)
         for name, link in self._links.items():
-            supervisor.start(name, link.run)
+            if name == "mirror":
+                # Each Home Assistant has times of its own: two mirrors would store all twice.
+                supervisor.start(name, partial(self.leader.while_leading, link.run))
+            else:
+                supervisor.start(name, link.run)
 
     async def stop(self, supervisor: Supervisor) -> None:
         """Take nothing more in from Home Assistant."""
@@ -50,7 +62,9 @@ class Following:
         """By part: `problem`, and what was done."""
         counts = {"alarms": self._alarms.counts, "mirror": self._mirror.counts}
         links = {
-            name: {"problem": link.problem, "counts": dict(counts[name])}
+            name: {"problem": link.problem, "counts": dict(counts.get(name, {}))}
             for name, link in self._links.items()
         }
+        if "mirror" in links and not self.leader.leads:
+            links["mirror"]["problem"] = None
         return {"batches": self.batches.status(), **links}

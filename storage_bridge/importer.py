@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from .kettles import stand_in
 from .records.model import Batch, BatchSeries, Record
 from .samples_file import read_file
+from .stored import StoreError, pages
+from .tiers.base import Conflict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +29,9 @@ async def import_file(
 ) -> Imported:
     """Store a file's samples; those that are stored already stay, so it may be done again.
 
+    Each is read back: not every store can tell that it held another content already.
     `progress(done, total, samples)` is called after each chunk. What is in front of a fault of the
-    file is stored. Raises FileFormatError, OSError, TierError.
+    file is stored. Raises FileFormatError, OSError, TierError, StoreError.
     """
     spans: dict[tuple[str, str], tuple[int, int]] = {}
     count = conflicts = 0
@@ -36,16 +39,39 @@ async def import_file(
     try:
         while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
             samples, done, total = chunk
-            written = await tiers.warm.write(samples)
-            if written.conflicts:
-                await tiers.warm.keep_conflicts(written.conflicts)
-            conflicts += len(written.conflicts)
+            await tiers.warm.write(samples)
+            differing = await _differing(tiers, samples)
+            if differing:
+                await tiers.warm.keep_conflicts(differing)
+            conflicts += len(differing)
             count += len(samples)
             _note(spans, samples)
             progress(done, total, count)
     finally:
         await _record(tiers, spans)
     return Imported(count, conflicts)
+
+
+async def _differing(tiers: Tiers, samples: list[Sample]) -> list[Conflict]:
+    """Those that are not what any tier answers under their key."""
+    by_series: dict[str, list[Sample]] = {}
+    for sample in samples:
+        by_series.setdefault(sample.series, []).append(sample)
+    found: list[Conflict] = []
+    for series, rows in by_series.items():
+        times = {row.t for row in rows}
+        stored: dict[int, Sample] = {}
+        async for page in pages(tiers, series, min(times), max(times) + 1):
+            stored |= {row.t: row for row in page if row.t in times}
+        for row in rows:
+            if row.t not in stored:
+                raise StoreError(
+                    f"The warm tier did not give back the sample of {series} at {row.t} that it "
+                    "was given; import the file again"
+                )
+            if stored[row.t] != row:
+                found.append(Conflict(stored[row.t], row))
+    return found
 
 
 def _note(spans: dict[tuple[str, str], tuple[int, int]], samples: list[Sample]) -> None:

@@ -1,6 +1,7 @@
 """Looks after the tiers: opens them, asks whether they answer, archives what is old."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -28,8 +29,8 @@ _NO_RECORDS: Final = RecordsPass(0, 0, 0, (), more=False)
 class Keeper:
     """`watch_tiers` and `archive` run for as long as the bridge does.
 
-    It looks at no more than `hours_per_minute` hours of samples to archive. `clock` gives UTC
-    milliseconds.
+    It looks at no more than `hours_per_minute` hours of samples to archive, and at none while
+    `elsewhere` says that another bridge does. `clock` gives UTC milliseconds.
     """
 
     def __init__(
@@ -39,9 +40,11 @@ class Keeper:
         hot_days: int,
         warm_days: int,
         hours_per_minute: float | None = None,
+        elsewhere: Callable[[], bool] = lambda: False,
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._tiers = tiers
+        self._elsewhere = elsewhere
         self._hot_ms = hot_days * DAY_MS
         self._clock = clock
         self._mover = Mover(
@@ -53,6 +56,8 @@ class Keeper:
         self._archiver = RecordArchiver(tiers.warm.records, tiers.cold.records, settle_s=SETTLE_S)
         self._closed: dict[str, str | None] = {tier.role: None for tier in tiers}
         self._silent: dict[str, str] = {}
+        self._opening_ended = asyncio.Event()
+        self._returned = asyncio.Event()
         self.last_pass: dict[str, Any] | None = None
 
     def status(self) -> dict[str, Any]:
@@ -82,6 +87,7 @@ class Keeper:
         """Try every tier that is not open once, all at the same time."""
         tiers: tuple[Tier, ...] = tuple(self._tiers)
         await asyncio.gather(*(self._open(tier) for tier in tiers if tier.role in self._closed))
+        self._opening_ended.set()
 
     async def _open(self, tier: Tier) -> None:
         try:
@@ -92,6 +98,7 @@ class Keeper:
             self._closed[tier.role] = str(err)
         else:
             self._closed.pop(tier.role, None)
+            self._returned.set()
 
     async def ask_now(self) -> None:
         """Ask every open tier something that costs nothing, all at the same time."""
@@ -110,6 +117,7 @@ class Keeper:
         else:
             if self._silent.pop(tier.role, None) is not None:
                 LOGGER.info("The %s tier answers again", tier.role)
+                self._returned.set()
 
     async def watch_tiers(self) -> None:
         """Keep trying those that are not open, and asking those that are."""
@@ -120,8 +128,17 @@ class Keeper:
 
     async def archive(self) -> None:
         """Expire hot, move old hours and archive new records, about once an hour."""
+        await self._opening_ended.wait()  # a store that takes its time to open is not away
         while True:
-            await asyncio.sleep(await self.archive_once())
+            self._returned.clear()
+            wait = await self.archive_once()
+            if self.archive_problem is None:
+                await asyncio.sleep(wait)
+                continue
+            # What could not be done is tried as soon as a tier is back.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._returned.wait()
 
     async def archive_once(self) -> float:
         """One pass; seconds until the next should follow.
@@ -132,8 +149,11 @@ class Keeper:
         now = self._clock()
         errors: list[str] = []
         expired = await _tried(errors, self._tiers.hot.expire(max(0, now - self._hot_ms)))
-        result = await _tried(errors, self._mover.run_pass(now)) or _NOTHING
-        records = await _tried(errors, self._archiver.run_pass()) or _NO_RECORDS
+        result, records = _NOTHING, _NO_RECORDS
+        # Archiving twice is no more than twice the work: it is done unless one knows better.
+        if not (elsewhere := self._elsewhere()):
+            result = await _tried(errors, self._mover.run_pass(now)) or _NOTHING
+            records = await _tried(errors, self._archiver.run_pass()) or _NO_RECORDS
         self.last_pass = {
             "at": now,
             "error": " ".join(dict.fromkeys(errors)) or None,
@@ -156,7 +176,8 @@ class Keeper:
             LOGGER.info("Archived: %d records copied", records.copied)
         if result.more or (records.more and records.archived):
             return 1.0
-        return SETTLING_EVERY_S if errors or result.waiting or records.waiting else PASS_EVERY_S
+        soon = errors or elsewhere or result.waiting or records.waiting
+        return SETTLING_EVERY_S if soon else PASS_EVERY_S
 
 
 async def _tried[T](errors: list[str], work: Coroutine[object, object, T]) -> T | None:

@@ -194,7 +194,7 @@ class Mirror:
         self._numbers = spool_id, after + len(items)
         self._mark(items)
         self.counts["samples"] += len(items)
-        await self._outbox.append(batch, blob, live=False)
+        await asyncio.shield(self._outbox.append(batch, blob, live=False))
 
     def _mark(self, items: Sequence[Item]) -> None:
         self._marks |= {item.entity_id: item.t for item in items}

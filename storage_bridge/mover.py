@@ -12,13 +12,21 @@ from typing import TYPE_CHECKING, NamedTuple
 from .codec import Chunk, CodecError, columns_of, encode, generation, proven, verified
 from .model import HOUR_MS, Sample
 from .side_by_side import side_by_side
-from .tiers.base import ColdTier, Conflict, SeriesHour, TierRejectedError, WarmTier
+from .tiers.base import (
+    ColdTier,
+    Conflict,
+    SeriesHour,
+    TierRejectedError,
+    TierUnavailableError,
+    WarmTier,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 SETTLE_S = 60.0  # Cassandra's default commit log reaches the disk every 10 s
 _HOURS_PER_PASS = 500
+_AWAY = 8  # hours on end that a store does not answer for: then it is not the hours
 _AT_ONCE = 4  # stores answer while other hours are encoded; more only takes memory
 
 
@@ -60,6 +68,8 @@ class _Pass:
         self.deleted = 0
         self.conflicts = 0
         self.failed: list[str] = []
+        self.unanswered: list[TierUnavailableError] = []  # on end
+        self.answered = False
 
 
 class Mover:
@@ -104,6 +114,7 @@ class Mover:
     async def run_pass(self, now_ms: int) -> PassResult:
         """Take every due hour one step further; raises TierUnavailableError, and may be repeated.
 
+        A store that does not answer for one hour, and does for others, leaves that one behind.
         `now_ms` is the time since 1970. Call it again within minutes, sooner when `more`.
         """
         # The oldest come first: those that fail must not be all that is ever seen.
@@ -116,6 +127,8 @@ class Mover:
         self.moved = self.moved._replace(done=0, due=len(ready))
         done, left = _Pass(), iter(ready)
         await side_by_side(self._at_once, lambda: self._work(left, done))
+        if done.unanswered and not done.answered:
+            raise done.unanswered[0]
         full = len(due) == most
         return PassResult(
             done.copied,
@@ -140,12 +153,18 @@ class Mover:
                 content = await asyncio.to_thread(_name, rows)
                 copied, conflicts = await self._copy(hour, rows, content, failed)
                 deleted = await self._settle(hour, rows, content)
-            except (CodecError, TierRejectedError) as error:
+            except (CodecError, TierRejectedError, TierUnavailableError) as error:
                 self._proofs.pop(hour, None)
                 self._failing = self._failing | {hour}
                 failed.append(str(error))
+                if isinstance(error, TierUnavailableError):
+                    done.unanswered.append(error)
+                    if len(done.unanswered) == _AWAY:
+                        raise
             else:
                 self._failing = self._failing - {hour}
+                done.unanswered.clear()
+                done.answered = True
             done.copied += copied
             done.deleted += deleted
             done.conflicts += conflicts

@@ -9,8 +9,8 @@ from . import outbox_latency
 from .coverage import contiguous_end, size, union
 from .outbox_letters import KeptLetter, read_letters
 from .outbox_pack import unpack
-from .outbox_schema import connect_read_only, read_newest_spools, read_spans
-from .outbox_writer import Append, Letter, Move, Shipped, Snapshot, Writer
+from .outbox_schema import MADE_UP, PASSED, connect_read_only, read_newest_spools, read_spans
+from .outbox_writer import Append, Letter, MadeUp, Move, Shipped, Snapshot, Writer
 
 if TYPE_CHECKING:
     import sqlite3
@@ -81,6 +81,8 @@ class Outbox:
         self._reading = asyncio.Lock()
         self._snapshot = self._writer.snapshot()
         self._cursors = dict(self._snapshot.cursors)
+        counters = self._snapshot.counters
+        self._made_up = {sink: counters.get(f"{MADE_UP}{sink}", 0) for sink in sinks}
         self._last_commit: float | None = None
         self._writer.start()
 
@@ -97,7 +99,8 @@ class Outbox:
     async def append(self, batch: Batch, blob: bytes, *, live: bool) -> bool:
         """Return once the batch is durable: True if it brought anything new.
 
-        `blob` is the whole message as received. `live` batches count in the latency figures.
+        `blob` is the whole message as received. `live` batches count in the latency figures. What
+        is cancelled may be committed all the same, and is not while the outbox is full.
         """
         if self._dead.done():
             raise OutboxDiedError("The outbox has ended; nothing more can be acknowledged")
@@ -143,6 +146,19 @@ class Outbox:
         """
         self._cursors[sink] = 0
         self._writer.inbox.put(Move(sink, 0))
+
+    def passed(self, sink: str) -> int | None:
+        """How many samples ever passed a sink by, None if none did that were not made up for.
+
+        A full outbox drops what only a cache lacks; the cache must get it from another sink.
+        """
+        passed = self._snapshot.counters.get(f"{PASSED}{sink}", 0)
+        return passed if passed > self._made_up[sink] else None
+
+    def made_up(self, sink: str, passed: int) -> None:
+        """The sink has, from another one, what had passed it when `passed` said so."""
+        self._made_up[sink] = max(self._made_up[sink], passed)
+        self._writer.inbox.put(MadeUp(sink, passed))
 
     def wake(self, sink: str) -> None:
         """Let the sink look for work now."""

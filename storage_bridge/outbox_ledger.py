@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 from .coverage import Span, add, subtract, touching
 from .outbox_pack import pack
-from .outbox_schema import ASIDE, ASIDE_STAGES, read_counters, read_newest_spools, read_spans
+from .outbox_schema import (
+    ASIDE,
+    ASIDE_STAGES,
+    MADE_UP,
+    PASSED,
+    read_counters,
+    read_newest_spools,
+    read_spans,
+)
+from .outbox_taken import add_taken, new_samples
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,6 +30,8 @@ KEEP_LETTERS: Final = 100_000  # dead letters that may wait: a channel's of a da
 PACK_ROWS: Final = 64
 PACK_BYTES: Final = 2 << 20  # plain bytes in one packed row: what a feeder unpacks into memory
 DROP_ROWS: Final = 500  # delivered rows deleted per transaction, so that none takes long
+PASS_ROWS: Final = 8  # no more than needed: packed, they are some hundred messages
+CACHES: Final = frozenset({"hot"})  # what these lack can come from the other sinks
 
 _ABSENCES: Final = ("gap", "hole")
 
@@ -83,6 +94,7 @@ class Ledger:
             self.last_id = cursor.lastrowid or self.last_id
             self.rows += 1
             self.samples += len(batch.samples)
+            add_taken(self.db, new_samples(batch, blob, new))
         self.count("samples", len(batch.samples))
         return True
 
@@ -127,15 +139,36 @@ class Ledger:
 
     def drop_delivered(self) -> bool:
         """Delete some of the rows that every sink holds; True if there may be more."""
-        low = min(self.cursors.values())
-        gone = self.db.execute(
+        return len(self._drop(min(self.cursors.values()), DROP_ROWS)) == DROP_ROWS
+
+    def pass_caches(self) -> int:
+        """Delete some of the oldest rows that every sink but a cache holds; how many samples.
+
+        They count as passed by the caches that do not hold them, until `made_up`.
+        """
+        truths = [row_id for sink, row_id in self.cursors.items() if sink not in CACHES]
+        gone = self._drop(min(truths), PASS_ROWS) if truths else []
+        for sink in CACHES & self.cursors.keys():
+            passed = sum(samples for row_id, samples in gone if row_id > self.cursors[sink])
+            if passed:
+                self.count(f"{PASSED}{sink}", passed)
+        return sum(samples for _, samples in gone)
+
+    def made_up(self, sink: str, passed: int) -> None:
+        """A cache holds, from another sink, all that had passed it when it was so many samples."""
+        known = self.counters.get(f"{MADE_UP}{sink}", 0)
+        self.count(f"{MADE_UP}{sink}", max(0, passed - known))
+
+    def _drop(self, low: int, limit: int) -> list[tuple[int, int]]:
+        """Delete the first rows up to `low`: their ids and numbers of samples."""
+        gone: list[tuple[int, int]] = self.db.execute(
             "DELETE FROM batch WHERE id IN (SELECT id FROM batch WHERE id <= ? ORDER BY id "
-            "LIMIT ?) RETURNING samples",
-            (low, DROP_ROWS),
+            "LIMIT ?) RETURNING id, samples",
+            (low, limit),
         ).fetchall()
         self.rows -= len(gone)
-        self.samples -= sum(samples for (samples,) in gone)
-        return len(gone) == DROP_ROWS
+        self.samples -= sum(samples for _, samples in gone)
+        return gone
 
     def pack_oldest(self) -> bool:
         """Compress the oldest rows still as received into one; False if there are too few.

@@ -1,16 +1,25 @@
 """An outbox read from its file alone, beside a running bridge or without one."""
 
-from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from . import outbox_latency
 from .coverage import size
 from .outbox import read_ledger
 from .outbox_batch import parse_message
 from .outbox_pack import unpack
-from .outbox_schema import bytes_used, connect_read_only, read_counters, read_set_aside
+from .outbox_schema import (
+    OutboxError,
+    bytes_used,
+    connect_read_only,
+    read_counters,
+    read_set_aside,
+)
+from .outbox_taken import Figure, Key, read_taken
 from .verify import Expected
+
+MOST_WAITING: Final = 2_000_000  # samples: some hundred megabytes of memory
 
 
 def read_status(path: Path) -> dict[str, Any]:
@@ -51,22 +60,40 @@ def read_covered(path: Path) -> dict[str, int]:
     }
 
 
+def read_figures(path: Path) -> Mapping[Key, Figure]:
+    """By series and period: how many samples were ever taken in, and when they were."""
+    db = connect_read_only(path)
+    try:
+        return read_taken(db)
+    finally:
+        db.close()
+
+
 def read_expected(path: Path) -> Expected:
     """What `verify` compares the tiers with."""
     covered = read_covered(path)
     db = connect_read_only(path)
     try:
+        db.execute("BEGIN")  # all of one moment
+        taken = read_taken(db)
         cursor = db.execute(
             "SELECT COALESCE(MAX(id), 0) FROM cursor WHERE sink = 'warm'"
         ).fetchone()
-        waiting: Counter[str] = Counter()
+        waiting: dict[str, set[int]] = {}
+        count = 0
         for packed, blob in db.execute(
             "SELECT packed, blob FROM batch WHERE id > ? ORDER BY id", cursor
         ):
             for message in unpack(blob) if packed else (blob,):
-                batch = parse_message(message)
-                waiting[batch.node_id] += len(batch.samples)
+                for sample in parse_message(message).samples:
+                    waiting.setdefault(sample.series, set()).add(sample.t)
+                    count += 1
+            if count > MOST_WAITING:
+                raise OutboxError(
+                    f"More than {MOST_WAITING} samples wait in {path} for the warm tier: the tiers "
+                    "cannot be compared before it has taken them"
+                )
         aside = read_set_aside(db)
     finally:
         db.close()
-    return Expected(covered=covered, waiting=waiting, set_aside=aside)
+    return Expected(covered=covered, taken=taken, waiting=waiting, set_aside=aside)

@@ -4,6 +4,8 @@ import sqlite3
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from .outbox_taken import SCHEMA as TAKEN
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -14,6 +16,9 @@ SCHEMA_VERSION: Final = 1
 BUSY_S: Final = 30.0  # how long a connection waits for another one's write
 # Counters with this before a node's id: letters of ASIDE_STAGES that are no longer in the table.
 ASIDE: Final = "set_aside/"
+# Counters with this before a sink's name: samples it never got, and how many of them were made up.
+PASSED: Final = "passed/"
+MADE_UP: Final = "made_up/"
 ASIDE_STAGES: Final = frozenset({"source", "warm"})  # what these refuse is in no tier for good
 
 _SCHEMA: Final = """
@@ -70,6 +75,8 @@ def connect(path: Path) -> sqlite3.Connection:
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version={SCHEMA_VERSION};COMMIT")
+        if version in {0, SCHEMA_VERSION}:
+            db.execute(TAKEN)
     except sqlite3.DatabaseError as err:
         db.close()
         raise OutboxError(f"{path} cannot be opened as an outbox: {err}") from err

@@ -25,6 +25,7 @@ COMMIT_EVERY_S: Final = 0.05  # commits of a trickle are at least this far apart
 FEW: Final = 4  # ... unless this many batches wait: a node sends no fifth before an answer
 TIDY_EVERY_S: Final = 0.25  # cursors and deletions wait for a batch's commit, but not longer
 RETRY_S: Final = (0.2, 5.0)  # first and longest wait after a commit that failed
+ROOM: Final = 0.9  # part of max_bytes below which a full outbox stops passing caches
 PACK_ABOVE: Final = 0.5  # part of max_bytes above which the oldest rows are compressed
 RETURN_PAGES: Final = 2_000  # free pages given back to the disk at a time
 
@@ -64,6 +65,14 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class MadeUp:
+    """A cache got from another sink what had passed it."""
+
+    sink: str
+    passed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """What the writer last committed, for the other thread to show."""
 
@@ -100,11 +109,14 @@ class Writer:
         self._committed = committed
         self._died = died
         self._now = now
-        self.inbox: queue.SimpleQueue[Append | Letter | Shipped | Move | None] = queue.SimpleQueue()
+        self.inbox: queue.SimpleQueue[Append | Letter | Shipped | Move | MadeUp | None] = (
+            queue.SimpleQueue()
+        )
         self._appends: list[Append] = []
         self._letters: list[Letter] = []
         self._shipped = 0
         self._moves: dict[str, int] = {}
+        self._made_up: dict[str, int] = {}
         self._measured: dict[int, int] = {}
         self._more_to_drop = True
         self._full = False
@@ -167,6 +179,7 @@ class Writer:
             or self._letters
             or self._shipped
             or self._moves
+            or self._made_up
             or self._more_to_drop
             or self._measured
         )
@@ -188,6 +201,8 @@ class Writer:
                 self._shipped = item.row_id
             elif isinstance(item, Move):
                 self._moves[item.sink] = item.row_id
+            elif isinstance(item, MadeUp):
+                self._made_up[item.sink] = item.passed
             else:
                 self._stopping = True
 
@@ -205,6 +220,9 @@ class Writer:
     def _commit(self) -> None:
         """One transaction with everything that waits; pack and refuse when room runs out."""
         self._make_room()
+        if self._full:
+            # Whoever gave up waiting sends it again: kept, each reconnection would add to these.
+            self._appends = [item for item in self._appends if not item.done.cancelled()]
         taken = [] if self._full else self._appends
         db = self._db
         db.execute("BEGIN IMMEDIATE")
@@ -215,6 +233,8 @@ class Writer:
             self.ledger.let_go_letters(self._shipped)
         for sink, row_id in self._moves.items():
             self.ledger.move_cursor(sink, row_id)
+        for sink, passed in self._made_up.items():
+            self.ledger.made_up(sink, passed)
         more = self.ledger.drop_delivered() if self._moves or self._more_to_drop else False
         for bucket, n in self._measured.items():
             self.ledger.count_latency(bucket, n)
@@ -223,6 +243,7 @@ class Writer:
         self._letters = []
         self._shipped = 0
         self._moves = {}
+        self._made_up = {}
         self._measured = {}
         self._more_to_drop = more
         if taken:
@@ -245,6 +266,8 @@ class Writer:
             packing = self.ledger.pack_oldest()
             self._db.execute("COMMIT")
             packing = packing and bytes_used(self._db) >= self._max_bytes
+        if bytes_used(self._db) >= self._max_bytes:
+            self._pass_caches()
         full = bytes_used(self._db) >= self._max_bytes
         if full != self._full:
             self._full = full
@@ -257,12 +280,28 @@ class Writer:
             else:
                 LOGGER.warning("The outbox has room again")
 
+    def _pass_caches(self) -> None:
+        """A cache that is away must not stop what can be made up for later."""
+        passed, some = 0, 1
+        while some and bytes_used(self._db) >= self._max_bytes * ROOM:
+            self._db.execute("BEGIN IMMEDIATE")
+            some = self.ledger.pass_caches()
+            self._db.execute("COMMIT")
+            passed += some
+        if passed:
+            LOGGER.warning(
+                "The outbox was full: %d samples that warm holds were let go; what hot lacks of "
+                "them it gets from warm when it is back",
+                passed,
+            )
+
     def _recover(self, err: sqlite3.Error, failures: int) -> None:
         """Nothing of the failed transaction counts; what waits is kept and tried again."""
         LOGGER.error("The outbox could not commit, nothing is acknowledged until it can: %s", err)
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
         self.ledger.load()
+        self._appends = [item for item in self._appends if not item.done.cancelled()]
         self._committed([], self.snapshot(f"commit failed: {err}"))
         time.sleep(min(RETRY_S[0] * 2**failures, RETRY_S[1]))
 

@@ -19,7 +19,15 @@ from .reader_buckets import (
     points_of,
     width_for,
 )
-from .tiers.base import Bucket, ColdTier, HotTier, Role, TierError, WarmTier
+from .tiers.base import (
+    Bucket,
+    ColdTier,
+    HotTier,
+    Role,
+    TierError,
+    TierRejectedError,
+    WarmTier,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -288,6 +296,9 @@ class _Answer:
                 return await question
         except TimeoutError:
             self.note(tier, f"The {tier} tier did not answer within {self._timeout_s:g} s.")
+        except TierRejectedError as error:  # something of this range is damaged; the tier answers
+            self.note(tier, str(error))
+            return None
         except TierError as error:
             self.note(tier, str(error))
         self._away.add(tier)

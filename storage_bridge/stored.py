@@ -1,7 +1,8 @@
 """Everything the tiers hold, read from the stores beside a running bridge or without one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import difflib
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from .config import BridgeConfig
@@ -9,6 +10,8 @@ from .model import Sample
 from .reader import MAX_LIMIT, Reader
 from .tiers import Tiers, tiers_of
 from .tiers.base import Tier, TierError
+
+_EXAMPLES = 3  # series named where none is named alike
 
 
 class StoreError(Exception):
@@ -94,6 +97,18 @@ async def all_series(tiers: Tiers) -> list[str]:
     """Every series of any tier."""
     every: tuple[Tier, ...] = tuple(tiers)
     return sorted({name for tier in every for name in await tier.series()})
+
+
+async def absent(tiers: Tiers, names: Iterable[str]) -> str | None:
+    """A sentence about those that no tier has a sample of, with what is named alike; else None."""
+    known = await all_series(tiers)
+    sentences: list[str] = []
+    for name in dict.fromkeys(names):
+        if name not in known:
+            alike = difflib.get_close_matches(name, known, n=3) or known[:_EXAMPLES]
+            hint = f"; there is {', '.join(alike)}" if alike else ", nor any other"
+            sentences.append(f"No tier has a series {name!r}{hint}.")
+    return " ".join(sentences) or None
 
 
 async def span_of(tiers: Tiers, series: str) -> tuple[int, int]:

@@ -3,22 +3,34 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import UTC, datetime
+from itertools import chain
+from typing import Any, Final
 
 from .coverage import Span, size, subtract, text, union
+from .model import Sample
+from .outbox_taken import PERIOD_MS, Figure, Key, both, figures
+
+_SHOWN: Final = 5  # series named in one sentence
+_PAGE: Final = 10_000  # samples summed up at once
+_NONE: Final[set[int]] = set()
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Sentences: `missing` is what should be here and is not, `notes` what is good to know."""
+    """Sentences: `missing` is what should be here and is not, `notes` what is good to know.
+
+    `unproven` is where that cannot be told.
+    """
 
     missing: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    unproven: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is missing."""
-        return not self.missing
+        """Whether it is proven that nothing is missing."""
+        return not (self.missing or self.unproven)
 
 
 def check_coverage(
@@ -60,38 +72,134 @@ def check_coverage(
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """By node: numbers taken in, and how many of them need not be in the tiers (yet)."""
+    """What was taken in, and what of it need not be in the tiers (yet).
+
+    By node `covered` numbers, of which so many are `set_aside`; `taken` is what has figures by
+    series; by series the times of the samples that are `waiting` for warm.
+    """
 
     covered: Mapping[str, int]
-    waiting: Mapping[str, int]
+    taken: Mapping[Key, Figure]
+    waiting: Mapping[str, set[int]]
     set_aside: Mapping[str, int]
 
 
-def check_tiers(
-    expected: Expected, covered_after: Mapping[str, int], stored: Counter[str]
-) -> Report:
-    """Distinct samples in the tiers by node, against what was taken in.
+class Held:
+    """What the tiers hold, or is on its way there, or met another content; each key once."""
 
-    `expected` is from before the tiers were read, `covered_after` from after: while samples keep
-    coming, the truth lies between the two, and without new ones the check is exact.
+    def __init__(self, waiting: Mapping[str, set[int]]) -> None:
+        self._waiting = {series: set(times) for series, times in waiting.items()}
+        self._figures: dict[Key, Figure] = {}
+        self._page: list[Sample] = []
+        self.refused: Counter[Key] = Counter()
+        self.stored: Counter[str] = Counter()
+
+    def add(self, sample: Sample) -> None:
+        """A sample that is in a tier."""
+        self._waiting.get(sample.series, _NONE).discard(sample.t)
+        self.stored[node_of(sample.series)] += 1
+        self._page.append(sample)
+        if len(self._page) == _PAGE:
+            self._figures = both(self._figures, figures(self._page))
+            self._page.clear()
+
+    def refuse(self, series: str, t: int) -> None:
+        """A content that met another one under its key, and was taken in nevertheless."""
+        self.refused[Key(series, t // PERIOD_MS)] += 1
+
+    def figures(self) -> dict[Key, Figure]:
+        """Those that were added and those that still wait."""
+        waiting = (
+            Sample(series, t, None, "", None)
+            for series, times in self._waiting.items()
+            for t in times
+        )
+        return both(self._figures, figures(chain(self._page, waiting)))
+
+    def waiting(self) -> Counter[str]:
+        """By node: how many still wait."""
+        found: Counter[str] = Counter()
+        for series, times in self._waiting.items():
+            found[node_of(series)] += len(times)
+        return found
+
+
+def check_tiers(expected: Expected, taken_after: Mapping[Key, Figure], held: Held) -> Report:
+    """Distinct samples in the tiers, series by series, against what was taken in.
+
+    `expected` is from before the tiers were read, `taken_after` from after: while samples keep
+    coming, the truth lies between the two, and without new ones the check is exact. What is there
+    beyond what was taken in proves nothing, least of all that something else is not lost.
     """
     report = Report()
-    for node_id in sorted({*expected.covered, *stored}):
+    present, waiting = held.figures(), held.waiting()
+    nodes = {*expected.covered, *(node_of(key.series) for key in (*expected.taken, *present))}
+    by_node: dict[str, set[Key]] = {node_id: set() for node_id in nodes}
+    for key in (*expected.taken, *present):
+        by_node[node_of(key.series)].add(key)
+    for node_id in sorted(nodes):
         covered = expected.covered.get(node_id, 0)
-        waiting = expected.waiting.get(node_id, 0)
         aside = expected.set_aside.get(node_id, 0)
-        lacking = covered - waiting - aside - stored[node_id]
-        line = f"Node {node_id}: {covered} samples taken in, {stored[node_id]} in the tiers"
-        line += f", {waiting} waiting in the outbox" if waiting else ""
+        line = f"Node {node_id}: {covered} samples taken in, {held.stored[node_id]} in the tiers"
+        line += f", {waiting[node_id]} waiting in the outbox" if waiting[node_id] else ""
         line += f", {aside} set aside" if aside else ""
-        if lacking > 0:
-            report.missing.append(f"{line}: {lacking} are missing from the tiers")
+        known = sum(expected.taken[key].n for key in by_node[node_id] & expected.taken.keys())
+        if known + aside < covered:
+            total = sum(present[key].n for key in by_node[node_id] & present.keys())
+            if total + aside < covered:
+                report.missing.append(f"{line}: {covered - aside - total} are missing from them")
+            else:
+                report.unproven.append(
+                    f"{line}: {covered - aside - known} of them were taken in by a version that "
+                    "did not count them by series"
+                )
+            continue
+        # Numbers that were no samples were set aside before they could be counted by series.
+        allowed = max(0, aside - (covered - known))
+        lacking: list[tuple[Key, int]] = []
+        for key in sorted(by_node[node_id]):
+            before = expected.taken.get(key, Figure())
+            here, after = present.get(key, Figure()), taken_after.get(key, Figure())
+            lost = before.n - here.n - held.refused[key]
+            extra = here.n - after.n
+            if lost > 0:
+                lacking.append((key, lost))
+            elif extra > 0 and after.n:
+                report.unproven.append(
+                    f"{_shown(key)}: {extra} samples more in the tiers than were taken in by this "
+                    "outbox (another bridge, an import, or an outbox that was replaced); as many "
+                    "of those that were may be missing"
+                )
+            elif extra > 0:
+                report.notes.append(
+                    f"{_shown(key)}: none of the {extra} samples in the tiers was taken in by this "
+                    "outbox (another bridge, an import, or an outbox that was replaced)"
+                )
+            elif before == after and here.n == after.n and here.total != after.total:
+                report.missing.append(
+                    f"{_shown(key)}: as many samples in the tiers as were taken in, {here.n}, but "
+                    "not the same"
+                )
+        lost = sum(n for _, n in lacking)
+        if lost > allowed:
+            worst = ", ".join(f"{n} of {_shown(key)}" for key, n in lacking[:_SHOWN])
+            more = ", ..." if len(lacking) > _SHOWN else ""
+            report.missing.append(
+                f"{line}: {lost - allowed} are missing from the tiers ({worst}{more})"
+            )
         else:
             report.notes.append(line)
-        extra = stored[node_id] - covered_after.get(node_id, 0)
-        if extra > 0:
-            report.notes.append(
-                f"Node {node_id}: {extra} samples in the tiers were not taken in by this outbox "
-                "(another bridge, an import, or an outbox that was replaced)"
-            )
     return report
+
+
+def node_of(series: str) -> str:
+    """The node that a series is of."""
+    return series.partition("/")[0]
+
+
+def _shown(key: Key) -> str:
+    start, end = (
+        datetime.fromtimestamp(period * PERIOD_MS // 1000, UTC).date()
+        for period in (key.period, key.period + 1)
+    )
+    return f"{key.series} from {start} to {end}"

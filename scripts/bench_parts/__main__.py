@@ -30,6 +30,7 @@ NAMES: Final = (
     "kill",
     "store-kill",
 )
+PARTS: Final = {"store-kill"}  # of others; run by themselves only when asked for
 
 
 class Benchmark(Protocol):
@@ -46,7 +47,7 @@ def main() -> int:
     """Run the benchmarks asked for, or all; 1 only if one could not be run."""
     parser = argparse.ArgumentParser(prog="scripts/bench")
     parser.add_argument("name", nargs="*", metavar="NAME", help=", ".join(NAMES))
-    names: list[str] = parser.parse_args().name or list(NAMES)
+    names: list[str] = parser.parse_args().name or [name for name in NAMES if name not in PARTS]
     if unknown := set(names) - set(NAMES):
         parser.error(f"there is no {', '.join(sorted(unknown))}; choose from {', '.join(NAMES)}")
     logging.basicConfig(level=logging.ERROR)

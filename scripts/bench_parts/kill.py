@@ -1,7 +1,8 @@
 """kill -9 at random moments while a client switches an element and a pump a dozen times a second.
 
 Simulated breweries of real processes side by side; in each, by turns, the node, its guard and the
-client that has the lease are killed. Nothing is compared: there must be no failure at all.
+client that has the lease are killed. Then the same is done to the stores and who writes into them.
+Nothing is compared: there must be no failure at all.
 """
 
 import asyncio
@@ -22,12 +23,13 @@ from tests.edge_node.failures.kill_rounds import (
     victims,
 )
 
+from . import store_kill
 from .table import Report, percentile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-TITLE = "kill -9 while commands flow: the node, its guard, the client that leads"
+TITLE = "kill -9 of node, guard or client while commands flow; of a store, bridge or mover"
 ROUNDS: Final = 200
 BREWERIES: Final = 4
 PROMISES: Final = {
@@ -59,7 +61,16 @@ class Progress:
 
 
 async def run(folder: Path) -> Report:
-    """All rounds, about ten minutes."""
+    """All rounds of the nodes, and then of the stores; about twenty minutes."""
+    report = await _nodes(folder)
+    stores = await store_kill.run(folder / "stores")
+    report.rows += stores.rows
+    report.notes += stores.notes
+    report.figures["stores"] = stores.figures
+    return report
+
+
+async def _nodes(folder: Path) -> Report:
     seed = random.randrange(2**32)  # noqa: S311  # reported, so that it can be had again
     progress = Progress()
     found = await asyncio.gather(
@@ -82,8 +93,10 @@ async def run(folder: Path) -> Report:
             met=max(times) <= promise,
         )
     wrong = [problem for outcome in outcomes for problem in outcome.problems]
-    report.add("rounds", str(len(outcomes)), target=str(ROUNDS), met=len(outcomes) >= ROUNDS)
-    report.add("rounds with a problem", str(len(wrong)), target="0", met=not wrong)
+    report.add(
+        "rounds of nodes", str(len(outcomes)), target=str(ROUNDS), met=len(outcomes) >= ROUNDS
+    )
+    report.add("rounds of nodes with a problem", str(len(wrong)), target="0", met=not wrong)
     report.add(
         f"of {commands} commands obeyed twice, late or out of order",
         str(len(histories)),
@@ -92,7 +105,7 @@ async def run(folder: Path) -> Report:
     )
     latched = sum(outcome.latched for outcome in outcomes)
     report.add("latched when the node was killed, and still after", str(latched))
-    report.notes += [*wrong, *histories, f"Times are p50 / p95 / max. Seed {seed}."]
+    report.notes += [*wrong, *histories, f"Times are p50 / p95 / max. Seed of the nodes {seed}."]
     report.figures |= {
         "seed": seed,
         "commands": commands,

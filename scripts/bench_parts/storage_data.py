@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 NODES: Final = 10
 CHANNELS: Final = 8
-MINUTES: Final = 55
+MINUTES: Final = 110
 PER_MESSAGE: Final = 1000
 _VALUES: Final = [round(16 * (60 + n / 200 + n % 8 / 7)) / 16 for n in range(4000)]
 
@@ -26,8 +26,8 @@ class Message(NamedTuple):
 
 
 def stream(now_ms: int) -> list[Message]:
-    """Some minutes of ten nodes of eight probes at 1 Hz, an hour ago, all well."""
-    t0 = (now_ms - HOUR_MS) // MINUTE_MS * MINUTE_MS
+    """Two hours, nearly, of ten nodes of eight probes at 1 Hz, all well."""
+    t0 = (now_ms - 2 * HOUR_MS) // MINUTE_MS * MINUTE_MS
     found = []
     for node in range(NODES):
         rows = [

@@ -1,7 +1,8 @@
 """From the outbox into hot and warm, and from warm to cold, beside the bare drivers.
 
-The bare driver gets the same samples in the same groups, ready made: a hash of a minute in Redis, a
-document of a minute in MongoDB, an encoded hour in Cassandra. What is left is its own work.
+The bare driver does the same to the store, in writes of the same size, with everything ready made:
+a hash of a minute in Redis, a document of a minute in MongoDB (as `storage_bridge` makes it, what a
+minute adds up to in it), an encoded hour in Cassandra. What is left is its own work.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from itertools import batched, groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from bson.datetime_ms import DatetimeMS
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import DeleteOne, InsertOne, MongoClient, UpdateOne
 from pymongo.write_concern import WriteConcern
@@ -25,8 +27,9 @@ from storage_bridge.tiers import cassandra_schema
 from storage_bridge.tiers.cassandra_cold import CassandraCold
 from storage_bridge.tiers.cassandra_settings import CassandraSettings
 from storage_bridge.tiers.mongo_client import Mongo
+from storage_bridge.tiers.mongo_documents import document_of, parts_of, update_of
 from storage_bridge.tiers.mongo_settings import MongoSettings
-from storage_bridge.tiers.mongo_warm import MongoWarm
+from storage_bridge.tiers.mongo_warm import BULK, MongoWarm
 from storage_bridge.tiers.redis_hot import RedisHot
 from storage_bridge.tiers.redis_settings import RedisSettings
 from tests.storage_bridge.generated import probe_hour
@@ -35,7 +38,7 @@ from tests.storage_bridge.tiers.cassandra_help import plain_session
 from .storage_data import Message, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable
+    from collections.abc import Awaitable, Iterable, Sequence
     from pathlib import Path
 
     from storage_bridge.feeder import Sink
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
 
 MINUTES_AT_ONCE: Final = 100_000  # as the bridge feeds MongoDB
 AT_ONCE: Final = 4  # hours that are moved side by side
+KEYSPACE: Final = "bench"  # one for all rounds: a test's server has little memory for tables
 HOURS: Final = 4
 SERIES: Final = 4
 DURABLE: Final = WriteConcern("majority", j=True)
@@ -103,14 +107,15 @@ async def into_warm(stores: Stores, folder: Path, messages: list[Message]) -> tu
     client: Any = AsyncIOMotorClient(stores.mongo.url)
     minutes = client.bare.get_collection("minutes", write_concern=DURABLE)
     await minutes.create_index([("s", 1), ("m", 1)])
-    await minutes.create_index([("m", 1)])
+    await minutes.create_index([("m", 1), ("s", 1)])
     rows = rows_of(messages)
     made: set[str] = set()
     groups = [_documents(some, made) for some in batched(rows, MINUTES_AT_ONCE, strict=False)]
 
     async def bare() -> None:
-        for operations in groups:
-            await minutes.bulk_write(operations, ordered=False)
+        for group in groups:
+            for operations in batched(group, BULK, strict=False):
+                await minutes.bulk_write(list(operations), ordered=False)
 
     try:
         return ours, await timed(len(rows), bare())
@@ -118,24 +123,25 @@ async def into_warm(stores: Stores, folder: Path, messages: list[Message]) -> tu
         client.close()
 
 
-async def into_cold(stores: Stores, keyspace: str) -> tuple[Cost, Cost]:
+async def into_cold(stores: Stores, number: int) -> tuple[Cost, Cost]:
     """Ours from MongoDB to Cassandra, both looks and the deletion in it; the bare drivers.
 
     Those do the same with the stores and nothing besides: they read the documents of an hour, write
     its two rows, read chunk and head back twice and delete the documents, each as it was read (a
-    deletion of whatever is there now would lose late data), four hours side by side.
+    deletion of whatever is there now would lose late data), four hours side by side. `number` is
+    another one each time: what is in the archive already is not moved again.
     """
     first = 1_700_000_000_000 // HOUR_MS * HOUR_MS
     rows = [
         row
         for series in range(SERIES)
         for hour in range(HOURS)
-        for row in probe_hour(first + hour * HOUR_MS, hour, series=f"bench/moved_{series}")
+        for row in probe_hour(first + hour * HOUR_MS, hour, series=f"bench_{number}/moved_{series}")
     ]
     warm = MongoWarm(Mongo(MongoSettings(url=stores.mongo.url, database="moved")))
     cold = CassandraCold(
         CassandraSettings(
-            hosts=stores.cassandra.address.hosts, port=stores.cassandra.port, keyspace=keyspace,
+            hosts=stores.cassandra.address.hosts, port=stores.cassandra.port, keyspace=KEYSPACE,
             replication={"SimpleStrategy": 1},
         )
     )  # fmt: skip
@@ -158,16 +164,16 @@ async def into_cold(stores: Stores, keyspace: str) -> tuple[Cost, Cost]:
     finally:
         await cold.close()
         await warm.close()
-    bare = await timed(len(rows), asyncio.to_thread(_bare_move, stores, rows, keyspace))
+    bare = await timed(len(rows), asyncio.to_thread(_bare_move, stores, rows))
     return ours, bare
 
 
-def _bare_move(stores: Stores, rows: list[Sample], keyspace: str) -> None:
+def _bare_move(stores: Stores, rows: list[Sample]) -> None:
     chunks = [
         encode(list(hour)) for _, hour in groupby(rows, lambda row: (row.series, row.t // HOUR_MS))
     ]
     texts = {
-        name: cassandra_schema.filled(cassandra_schema.STATEMENTS[name].text, keyspace)
+        name: cassandra_schema.filled(cassandra_schema.STATEMENTS[name].text, KEYSPACE)
         for name in ("write chunk", "write head", "chunks", "heads")
     }
     with (
@@ -249,21 +255,14 @@ def _hashes(rows: Iterable[Sample]) -> list[tuple[str | int, ...]]:
     ]
 
 
-def _documents(rows: Iterable[Sample], made: set[str]) -> list[InsertOne[Any] | UpdateOne]:
-    """Minutes to be made, and values to be added to those that were `made` before."""
-    minutes: dict[tuple[str, int], dict[str, Any]] = {}
-    for row in rows:
-        values = minutes.setdefault((row.series, row.t // MINUTE_MS), {})
-        values[f"{row.t % MINUTE_MS}"] = row.value
+def _documents(rows: Sequence[Sample], made: set[str]) -> list[InsertOne[Any] | UpdateOne]:
+    """Minutes to be made, and what adds to those that were `made` before, as ours are."""
     found: list[InsertOne[Any] | UpdateOne] = []
-    for (series, minute), values in minutes.items():
-        key = f"{series}:{minute}"
-        if key in made:
-            found.append(
-                UpdateOne({"_id": key}, {"$set": {f"v.{t}": v for t, v in values.items()}})
-            )
+    for part in parts_of(rows):
+        date = DatetimeMS(part.minute * MINUTE_MS)
+        if part.key in made:
+            found.append(UpdateOne({"_id": part.key}, update_of(part, date), upsert=True))
         else:
-            date = datetime.fromtimestamp(minute * 60, UTC)
-            found.append(InsertOne({"_id": key, "s": series, "m": date, "v": values}))
-        made.add(key)
+            found.append(InsertOne(document_of(part, date)))
+        made.add(part.key)
     return found

@@ -3,8 +3,9 @@
 Each is the write path alone, faithful in how often it writes and in what it gives up:
 
 `influxdb`  Home Assistant's core integration: a queue and a thread; up to 100 events to a write,
-            a point an event; a write that fails is tried `max_retries` (0) times more, then its
-            events are gone; events older than 30 s + 20 s a retry are dropped unwritten.
+            a point an event, with what the integration puts into it: tags, and the attributes
+            beside the value as fields; a write that fails is tried `max_retries` (0) times more,
+            then its events are gone; events older than 30 s + 20 s a retry are dropped unwritten.
 LTSS        long time state storage, a custom integration: a queue and a thread; a row an event,
             each in a transaction of its own; ten tries 3 s apart, then the event is gone.
 seed        the system that this one grew from: each report is written to Redis (its newest) and to
@@ -107,7 +108,7 @@ class Influx:
                     if item is None:
                         ended = True
                     elif time.monotonic() - item[0] < INFLUX_BACKLOG_S / self._pace:
-                        points.append(_point(item[1]))
+                        points.append(_influx_point(item[1]))
                     else:
                         self.lost += 1
             if points:
@@ -190,6 +191,22 @@ def rate(stores: Stores, make: Callable[[Store, float], Peer], events: Iterable[
     if peer.lost:
         raise RuntimeError(f"{peer.name} lost {peer.lost} events with every store there")
     return count / took
+
+
+def _influx_point(event: Sample) -> Document:
+    """As `event_to_json` of the integration makes it of a sensor's state, by its defaults."""
+    node, _, channel = event.series.partition("/")
+    return {
+        "measurement": "°C",
+        "tags": {"domain": "sensor", "entity_id": f"{node}_{channel}"},
+        "time": event.t,
+        "fields": {
+            "value": event.value,
+            "state_class_str": "measurement",
+            "device_class_str": "temperature",
+            "friendly_name_str": f"{node} {channel}",
+        },
+    }
 
 
 def _point(event: Sample) -> Document:

@@ -1,4 +1,4 @@
-"""kill -9 of Redis, MongoDB, Cassandra or the bridge at random moments under load.
+"""kill -9 of Redis, MongoDB, Cassandra, the bridge or a mover at random moments under load.
 
 Each brewery is killed at for some rounds and then held against the truth: there must be no failure.
 """
@@ -18,7 +18,7 @@ from .table import Report
 if TYPE_CHECKING:
     from pathlib import Path
 
-TITLE = "kill -9 of a store or the bridge under load; the tiers hold what was acknowledged"
+TITLE = "kill -9 of a store, bridge or mover under load; the tiers hold what was acknowledged"
 ROUNDS: Final = 100
 PER_BREWERY: Final = 20
 
@@ -49,7 +49,14 @@ async def run(folder: Path) -> Report:
         await asyncio.to_thread(stores.kill)
     counted = Counter(round_.victim for round_ in done)
     shown = ", ".join(f"{victim} {counted[victim]}" for victim in VICTIMS)
-    report.add("rounds", f"{len(done)} ({shown})", target=str(ROUNDS), met=len(done) >= ROUNDS)
+    report.add(
+        "rounds of stores", f"{len(done)} ({shown})", target=str(ROUNDS), met=len(done) >= ROUNDS
+    )
+    movers = [round_.moving for round_ in done if round_.victim == "mover"]
+    report.add(
+        "movers that were between two hours of a pass when they were killed",
+        f"{sum(movers)} of {len(movers)}",
+    )
     report.add(
         f"breweries of {PER_BREWERY} rounds with a sample lost, doubled or changed",
         str(len(problems)),
@@ -57,6 +64,6 @@ async def run(folder: Path) -> Report:
         met=not problems,
     )
     report.add("samples acknowledged before the last kill of each brewery", f"{acknowledged:,}")
-    report.notes += [*problems, f"Seed {seed}."]
+    report.notes += [*problems, f"Seed of the stores {seed}."]
     report.figures |= {"seed": seed, "rounds": len(done), "problems": problems}
     return report

@@ -37,13 +37,19 @@ def measure(folder: Path) -> dict[str, dict[str, float]]:
 
 
 def readings(log_hours: int, kettle_hours: int) -> dict[str, list[Sample]]:
-    """Samples of a beer's probe as recorded, and of a simulated kettle that heats up."""
+    """Samples of a beer's probes as recorded, and of a simulated kettle that heats up.
+
+    As many probes of either: where a table is all there is, little of it would be mostly the
+    store's own files.
+    """
     fermenter = ReplayedFermenter(_LOG, 1.0, "bench", 0.0)
     kettle = HeatedKettle(KettleParameters(), 20.0, "bench", 0.0)
     probes = [kettle.thermometer(str(number)) for number in range(_PROBES)]
     kettle.set_power(3000.0, pump=True, now=0.0)
     return {
-        "recorded fermentation": _readings([fermenter.thermometer("beer", "0")], log_hours),
+        "recorded fermentation": _readings(
+            [fermenter.thermometer("beer", str(number)) for number in range(_PROBES)], log_hours
+        ),
         "simulated kettle to the boil": _readings(probes, kettle_hours),
     }
 

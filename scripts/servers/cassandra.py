@@ -27,7 +27,7 @@ _OPENS = (
 _JVM = (
     "-Djdk.attach.allowAttachSelf=true", "-Dio.netty.tryReflectionSetAccessible=true",
     "-Dio.netty.allocator.useCacheForAllThreads=true", "-Dio.netty.allocator.maxOrder=11",
-    "-Xms64m", "-Xmx192m", "-XX:+UseSerialGC", "-XX:MaxDirectMemorySize=128m",
+    "-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:MaxDirectMemorySize=128m",
     "-XX:+ExitOnOutOfMemoryError", "-Xss512k", "-XX:TieredStopAtLevel=1",
     "-Djava.net.preferIPv4Stack=true", "-Djava.rmi.server.hostname=127.0.0.1",
     "-Dlogback.configurationFile=logback.xml", "-Dcassandra-foreground=yes",

@@ -1,10 +1,11 @@
 """What each path answers."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from storage_bridge.side_by_side import side_by_side
 from storage_bridge.tiers.base import Tier, TierError
 
 from . import query
@@ -13,6 +14,9 @@ from .context import CONTEXT, json_reply
 if TYPE_CHECKING:
     from storage_bridge.model import Last
 
+SERIES_S: Final = 10.0  # what each tier may take to tell all its series
+AT_ONCE: Final = 8  # series of a tier that are looked at side by side
+
 
 async def series(request: web.Request) -> web.Response:
     """Every stored series: `{series: [{series, first, last}], partial}`, times in ms."""
@@ -20,16 +24,28 @@ async def series(request: web.Request) -> web.Response:
     context = request.app[CONTEXT]
     spans: dict[str, tuple[int, int]] = {}
     partial: list[dict[str, str]] = []
-    tiers: tuple[Tier, ...] = tuple(context.tiers)
-    for tier in tiers:
+
+    async def ask(tier: Tier) -> None:
         try:
-            for name in await tier.series():
-                span = await tier.span(name)
-                if span is not None:
-                    low, high = spans.get(name, span)
-                    spans[name] = (min(low, span.first), max(high, span.last))
+            async with asyncio.timeout(SERIES_S):
+                names = iter(await tier.series())
+
+                async def look() -> None:
+                    for name in names:
+                        span = await tier.span(name)
+                        if span is not None:
+                            low, high = spans.get(name, span)
+                            spans[name] = (min(low, span.first), max(high, span.last))
+
+                await side_by_side(AT_ONCE, look)
+        except TimeoutError:
+            error = f"The {tier.role} tier did not answer within {SERIES_S:g} s."
+            partial.append({"tier": tier.role, "error": error})
         except TierError as err:
             partial.append({"tier": tier.role, "error": str(err)})
+
+    tiers: tuple[Tier, ...] = tuple(context.tiers)
+    await asyncio.gather(*(ask(tier) for tier in tiers))
     listed = [
         {"series": name, "first": low, "last": high} for name, (low, high) in sorted(spans.items())
     ]

@@ -25,7 +25,10 @@ class TierUnavailableError(TierError):
 
 
 class TierRejectedError(TierError):
-    """The store will never take this: one of the records given is at fault."""
+    """The store will never take this: one of the records given is at fault.
+
+    Or it will never give it: what is stored there is damaged.
+    """
 
 
 class Conflict(NamedTuple):

@@ -6,9 +6,11 @@ awaited: motor gives some things at once that PyMongo wants awaited, and the oth
 
 import asyncio
 import importlib
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import pymongo
 from bson.errors import BSONError
 from pymongo.errors import (
     BulkWriteError,
@@ -31,10 +33,27 @@ type Handle = Any  # a client, database or collection of either driver
 
 # With less a killed server loses what it acknowledged; on one server this is its journal.
 _DURABLE: Final = WriteConcern("majority", j=True)
-_SELECT_S: Final = 5.0  # for a server to be found, an election included
+_SELECT_S: Final = 5.0  # for a server to be found when this opens
+_READ_SELECT_S: Final = 3.0  # and before a read, which somebody waits for; a write may take longer
+_LOOK_S: Final = 0.05
+_HEARTBEAT_MS: Final = 2_000  # how often a driver looks for a server that is away
 _POOL: Final = 16
 _DUPLICATE: Final = 11000
 _TOO_LARGE: Final = frozenset({10334, 17419, 17420})  # a document beyond 16 MiB
+# What our pipelines meet in a document that is none of ours: no object where one should be.
+_DAMAGED: Final = frozenset({16883, 17124, 28651, 40386, 40390, 40400})
+# What a server says of itself and not of what it was given; it takes the same again later.
+_TRANSIENT: Final = frozenset(
+    {
+        # network, not primary, shutting down, stepping over
+        6, 7, 89, 91, 189, 9001, 10058, 10107, 11600, 11601, 11602, 13435, 13436, 63, 133, 150,
+        # took too long, was in the way of another, was interrupted
+        24, 43, 46, 50, 79, 112, 202, 237, 244, 251, 262, 279, 290, 314, 365, 378, 388, 391, 407,
+        # no majority, no room, no memory, no right, no idea
+        1, 8, 13, 17, 18, 33, 64, 71, 74, 75, 93, 94, 96, 100, 123, 134, 146, 292, 385, 417, 14031,
+        15974, 32, 38, 39, 61, 90, 148, 234, 235, 236, 8000,
+    }
+)  # fmt: skip
 _RACES: Final = 5
 _TEXT: Final = 300
 
@@ -56,6 +75,7 @@ class Mongo:
         self._lock = asyncio.Lock()
         self._client: Handle = None
         self._database: Handle = None
+        self._missed = False
 
     async def open(self, user: str) -> None:
         """Connect for that user and be answered; raises TierUnavailableError."""
@@ -67,7 +87,9 @@ class Mongo:
                         self._database = self._client.get_database(
                             self.settings.database, write_concern=_DURABLE
                         )
-                        await settled(self._database.command("ping"))
+                        # A driver would wait for a server as long as any call may take.
+                        with pymongo.timeout(min(self.settings.timeout_s, _SELECT_S)):
+                            await settled(self._database.command("ping"))
                 except BaseException:
                     await self._shut()
                     raise
@@ -86,6 +108,24 @@ class Mongo:
             raise TierUnavailableError(f"{self.settings.place} is not open.")
         return Collection(self, self._database[name])
 
+    async def found(self) -> None:
+        """Return once a server can be read from; raises TierUnavailableError within seconds.
+
+        While none is found, only the first one to ask waits: a driver looks for one all the time.
+        """
+        until = time.monotonic() + (0.0 if self._missed else _READ_SELECT_S)
+        while (client := self._client) is not None:
+            if client.topology_description.has_readable_server():
+                self._missed = False
+                return
+            if time.monotonic() >= until:
+                self._missed = True
+                servers = client.topology_description.server_descriptions().values()
+                causes = ", ".join(str(each.error) for each in servers if each.error)
+                raise TierUnavailableError(self._sentence(causes or "no server is found"))
+            await asyncio.sleep(_LOOK_S)
+        raise TierUnavailableError(f"{self.settings.place} is not open.")
+
     @contextmanager
     def told(self) -> Iterator[None]:
         """What a driver raises, as a tier's error."""
@@ -95,7 +135,8 @@ class Mongo:
             raise self._of_bulk(error.details or {}) from error
         except OperationFailure as error:
             text = (error.details or {}).get("errmsg") or str(error)
-            kind = TierRejectedError if error.code in _TOO_LARGE else TierUnavailableError
+            theirs = error.code in _TOO_LARGE | _DAMAGED
+            kind = TierRejectedError if theirs else TierUnavailableError
             raise kind(self._sentence(str(text))) from error
         except InvalidOperation as error:  # closed while this call was under way
             raise TierUnavailableError(f"{self.settings.place} is not open.") from error
@@ -105,16 +146,19 @@ class Mongo:
             raise TierRejectedError(self._sentence(str(error))) from error
 
     def _of_bulk(self, details: Mapping[str, Any]) -> Exception:
-        errors = [*details.get("writeErrors", ()), *details.get("writeConcernErrors", ())]
-        text = self._sentence(str(errors[0].get("errmsg")) if errors else "a write failed")
-        if any(error.get("code") in _TOO_LARGE for error in errors):
-            return TierRejectedError(text)
-        return TierUnavailableError(text)
+        writes = details.get("writeErrors", ())
+        errors = [*writes, *details.get("writeConcernErrors", ())]
+        # What one operation is refused for is its own fault: for ever, it would stop all others.
+        for error in writes:
+            if _is_its_own_fault(error.get("code")):
+                return TierRejectedError(self._sentence(str(error.get("errmsg"))))
+        text = str(errors[0].get("errmsg")) if errors else "a write failed"
+        return TierUnavailableError(self._sentence(text))
 
     def _sentence(self, text: str) -> str:
         # The driver goes on with its view of every server, which helps nobody here.
         text = text.partition(", Timeout: ")[0].partition(" (configured timeouts")[0]
-        return f"{self.settings.place} does not do what it is asked: {text[:_TEXT]}."
+        return f"{self.settings.place} does not do what it is asked: {text[:_TEXT].rstrip('. ')}."
 
     async def _connect(self) -> Handle:
         settings = self.settings
@@ -124,6 +168,7 @@ class Mongo:
             "timeoutMS": milliseconds,
             "connectTimeoutMS": min(milliseconds, int(_SELECT_S * 1000)),
             "serverSelectionTimeoutMS": min(milliseconds, int(_SELECT_S * 1000)),
+            "heartbeatFrequencyMS": _HEARTBEAT_MS,
             "maxPoolSize": _POOL,
             "datetime_conversion": "DATETIME_MS",
         }
@@ -210,6 +255,7 @@ class Collection:
         size: int = 500,
     ) -> AsyncGenerator[list[Document]]:
         """What a query finds, `size` documents at a time; 0: no limit."""
+        await self._mongo.found()
         with self._mongo.told():
             cursor = self._raw.find(
                 query,
@@ -240,6 +286,7 @@ class Collection:
 
     async def aggregate(self, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
         """The result of a pipeline, which may use the server's disk."""
+        await self._mongo.found()
         with self._mongo.told():
             cursor = await settled(self._raw.aggregate(pipeline, allowDiskUse=True))
             found: list[Document] = await settled(cursor.to_list(None))
@@ -247,6 +294,7 @@ class Collection:
 
     async def distinct(self, field: str) -> list[Any]:
         """Every value of a field, in no order."""
+        await self._mongo.found()
         with self._mongo.told():
             found: list[Any] = await settled(self._raw.distinct(field))
         return found
@@ -260,6 +308,11 @@ class Collection:
 async def settled(result: Handle) -> Handle:
     """The result itself, whether a driver gives it at once or wants it awaited."""
     return await result if hasattr(result, "__await__") else result
+
+
+def _is_its_own_fault(code: object) -> bool:
+    """Whether an operation that a server refused with that code will be refused for ever."""
+    return isinstance(code, int) and code != _DUPLICATE and code not in _TRANSIENT
 
 
 def _duplicates(details: Mapping[str, Any]) -> list[int]:

@@ -80,7 +80,10 @@ def parts_of(samples: Sequence[Sample]) -> list[Part]:
         entries = parts.get(key)
         if entries is None:
             entries = parts[key] = {}
-        entries.setdefault(str(offset), _entry(value, quality))
+        entries.setdefault(
+            str(offset),
+            value if type(value) is float and quality == OK else _entry(value, quality),
+        )
     return [Part(*key, entries) for key, entries in parts.items()]
 
 
@@ -90,12 +93,9 @@ def document_of(part: Part, date: DatetimeMS) -> Document:
     `date` is the minute as BSON date.
     """
     entries = part.entries
-    numbers = [
-        float(entry["n"]) if isinstance(entry, dict) else entry
-        for entry in entries.values()
-        if not isinstance(entry, dict) or "n" in entry
-    ]
-    plain = not any(isinstance(entry, dict) for entry in entries.values())
+    numbers = [entry for entry in entries.values() if isinstance(entry, float)]
+    plain = len(numbers) == len(entries)
+    numbers += [each["n"] for each in entries.values() if isinstance(each, dict) and "n" in each]
     offsets = list(map(int, entries))
     start = part.minute * MINUTE_MS
     return {
@@ -157,29 +157,45 @@ def update_of(part: Part, date: DatetimeMS) -> list[dict[str, Any]]:
 
 
 def samples_of(document: Mapping[str, Any]) -> list[Sample]:
-    """The samples of a document with `_id`, `v` and, if it has one, `b`; by rising `t`."""
+    """The samples of a document with `_id`, `v` and, if it has one, `b`; by rising `t`.
+
+    Raises TierRejectedError for one that something else than this has written.
+    """
+    try:
+        rows = _samples_of(document)
+        reason = problem_of(rows)
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as err:
+        reason = repr(err)
+    if reason is not None:
+        raise TierRejectedError(
+            f"The document {document.get('_id')!r} in MongoDB is damaged, it is no minute of "
+            f"samples ({reason.rstrip('.')}): mend it, or remove it."
+        )
+    return rows
+
+
+def _samples_of(document: Mapping[str, Any]) -> list[Sample]:
     series, _, minute = document["_id"].rpartition(":")
     start = int(minute) * MINUTE_MS
     batch = document.get("b")
     entries = document["v"]
-    if dict not in set(map(type, entries.values())):
+    if set(map(type, entries.values())) == {float}:
         times = [start + int(offset) for offset in entries]
         rows = samples_from(repeat(series), times, entries.values(), repeat(OK), repeat(batch))
     else:
         rows = [
-            Sample(
-                series,
-                start + int(offset),
-                entry.get("n", entry.get("x")),
-                entry.get("q", OK),
-                entry.get("b", batch),
-            )
-            if isinstance(entry, dict)
-            else Sample(series, start + int(offset), entry, OK, batch)
-            for offset, entry in entries.items()
+            _sample(series, start + int(offset), entry, batch) for offset, entry in entries.items()
         ]
     rows.sort()
     return rows
+
+
+def _sample(series: str, t: int, entry: Entry, batch: str | None) -> Sample:
+    if not isinstance(entry, dict):
+        return Sample(series, t, float(entry), OK, batch)
+    value = entry.get("n", entry.get("x"))
+    quality, label = entry.get("q", OK), entry.get("b", batch)
+    return Sample(series, t, None if value is None else float(value), quality, label)
 
 
 def minutes_of(samples: Sequence[Sample]) -> dict[str, list[Sample]]:

@@ -14,9 +14,17 @@ from storage_bridge.reader_buckets import of_samples
 from storage_bridge.records.base import WarmRecords
 from storage_bridge.records.model import Refused
 from storage_bridge.records.mongo import MongoRecords
-from storage_bridge.side_by_side import side_by_side
 
-from .base import Bucket, Conflict, Role, SeriesHour, Span, WarmTier, Written
+from .base import (
+    Bucket,
+    Conflict,
+    Role,
+    SeriesHour,
+    Span,
+    TierRejectedError,
+    WarmTier,
+    Written,
+)
 from .conflicts import conflict_of, refused_of
 from .mongo_documents import document_of, minutes_of, parts_of, samples_of, update_of
 from .mongo_migrations import migrate
@@ -28,9 +36,8 @@ if TYPE_CHECKING:
     from .mongo_documents import Part
 
 MINUTES: Final = "minutes"
-_BULK: Final = 250  # operations: some ms to encode, in which nobody else runs
+BULK: Final = 400  # operations: some ms to encode, in which nobody else runs
 _MET: Final = 20_000  # documents remembered: a minute or two of thousands of series
-_AT_ONCE: Final = 2  # bulks: the server works on one while the other is encoded
 _READ: Final = 200  # documents decoded without letting anybody else run: a few ms
 _CONTENT: Final = ("b", "v")
 _KEPT: Final = ("_id", *_CONTENT)
@@ -91,13 +98,9 @@ class MongoWarm(WarmTier):
 
     @override
     async def write(self, samples: Sequence[Sample]) -> Written:
-        left = iter(batched(await asyncio.to_thread(parts_of, samples), _BULK, strict=False))
-
-        async def work() -> None:
-            for parts in left:
-                await self._add(parts)
-
-        await side_by_side(_AT_ONCE, work)
+        grouped = await asyncio.to_thread(parts_of, samples)
+        for parts in batched(grouped, BULK, strict=False):
+            await self._add(parts)
         return Written(len(samples), 0)
 
     async def _add(self, parts: Sequence[Part]) -> None:
@@ -157,7 +160,10 @@ class MongoWarm(WarmTier):
         if not all(ends):
             return None
         (first,), (last,) = ends
-        return Span(first["a"]["f"], last["a"]["l"])
+        try:
+            return Span(int(first["a"]["f"]), int(last["a"]["l"]))
+        except (KeyError, TypeError, ValueError) as err:
+            raise _damaged(series, err) from err
 
     @override
     async def count(self) -> int:
@@ -184,20 +190,23 @@ class MongoWarm(WarmTier):
                 {"$sort": {"_id": 1}},
             ]
         )
-        return [
-            Bucket(
-                int(group["_id"]),
-                group["r"],
-                group["n"],
-                group["lo"],
-                group["hi"],
-                # A sum beyond a double; the reader keeps a mean within its extremes.
-                float(group["t"]) if math.isfinite(group["t"]) else 0.0,
-                int(group["f"]),
-                int(group["l"]),
-            )
-            for group in found
-        ]
+        try:
+            return [
+                Bucket(
+                    int(group["_id"]),
+                    group["r"],
+                    group["n"],
+                    group["lo"],
+                    group["hi"],
+                    # A sum beyond a double; the reader keeps a mean within its extremes.
+                    float(group["t"]) if math.isfinite(group["t"]) else 0.0,
+                    int(group["f"]),
+                    int(group["l"]),
+                )
+                for group in found
+            ]
+        except (KeyError, TypeError, ValueError) as err:
+            raise _damaged(series, err) from err
 
     @override
     async def hours_before(self, t: int, limit: int) -> list[SeriesHour]:
@@ -271,6 +280,12 @@ class MongoWarm(WarmTier):
     @property
     def _minutes(self) -> Collection:
         return self._mongo.collection(MINUTES)
+
+
+def _damaged(series: str, err: Exception) -> TierRejectedError:
+    return TierRejectedError(
+        f"A minute of {series} in MongoDB is damaged, what it adds up to cannot be read: {err!r}."
+    )
 
 
 def _date(minute: int) -> DatetimeMS:

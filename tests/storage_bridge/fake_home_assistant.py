@@ -18,6 +18,7 @@ from .events import event
 from .fake_states import FakeStates
 
 TOKEN = "a-token-of-the-test"
+SITE_LEADER = "binary_sensor.brauerei_fuhrt"
 PER_NODE = 4
 PER_CONNECTION = 16
 
@@ -70,6 +71,7 @@ class FakeHomeAssistant:
         self.kettles: dict[str, str] = {}
         self.alarm_pages: list[dict[str, Any]] = []
         self.states = FakeStates()
+        self.states.now[SITE_LEADER] = {"s": "on", "a": {"holder": "server-a"}}
         self.logins = 0
         self.sent = 0
         self.most_in_flight = 0
@@ -175,6 +177,9 @@ class FakeHomeAssistant:
                 elif kind == "smart_beer/alarms":
                     await _answer(socket, command, result=None)
                     pumps.append(asyncio.create_task(self._pump(socket, command, self.alarm_pages)))
+                elif kind == "config/entity_registry/list_for_display":
+                    shown = [{"ei": SITE_LEADER, "pl": "smart_beer", "tk": "site_leader"}]
+                    await _answer(socket, command, result={"entities": shown})
                 elif kind == "subscribe_entities":
                     await _answer(socket, command, result=None)
                     events = self.states.subscribe(command)

@@ -1,5 +1,6 @@
 """The bridge's HTTP API on real tiers."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from storage_bridge.api import Context, create_app
+from storage_bridge.api import Context, create_app, handlers
 from storage_bridge.model import Last, Sample
 from storage_bridge.reader import Reader
 from storage_bridge.tiers import embedded
@@ -187,3 +188,44 @@ async def test_a_store_that_is_away_is_said_to_be(client: Client, tmp_path: Path
     assert {lack["tier"] for lack in reply["partial"]} == {"warm", "cold"}
     assert (await _get(client, "/v1/live", 503))["error"]["code"] == "tier_unavailable"
     assert (await _get(client, "/v1/series"))["partial"] != []
+
+
+async def test_series_are_listed_though_a_tier_hangs(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = client.server.app[next(iter(client.server.app))]  # type: ignore[attr-defined]
+
+    async def hang(*_args: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(handlers, "SERIES_S", 0.5)
+    monkeypatch.setattr(context.tiers.cold, "series", hang)
+    reply = await _get(client, "/v1/series")
+    assert [one["series"] for one in reply["series"]] == ["a/t", "b/t"]
+    assert reply["partial"] == [
+        {"tier": "cold", "error": "The cold tier did not answer within 0.5 s."}
+    ]
+
+
+async def test_the_spans_of_many_series_are_asked_side_by_side(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = client.server.app[next(iter(client.server.app))]  # type: ignore[attr-defined]
+    rows = [Sample(f"c/{n}", T + n, 1.0, "ok", None) for n in range(40)]
+    await context.tiers.warm.write(rows)
+    span, asking, most = context.tiers.warm.span, 0, 0
+
+    async def slow(series: str) -> Any:
+        nonlocal asking, most
+        asking += 1
+        most = max(most, asking)
+        await asyncio.sleep(0.01)
+        asking -= 1
+        return await span(series)
+
+    monkeypatch.setattr(context.tiers.warm, "span", slow)
+    listed = {one["series"]: one["first"] for one in (await _get(client, "/v1/series"))["series"]}
+    assert most == handlers.AT_ONCE
+    assert {name: t for name, t in listed.items() if name[0] == "c"} == {
+        row.series: row.t for row in rows
+    }

@@ -96,6 +96,7 @@ async def test_a_cold_tier_that_went_away_is_an_alarm_and_a_line_and_a_figure(
 ) -> None:
     async with FakeHomeAssistant() as ha, _bridge(tmp_path, ha.url) as bridge:
         command = ["status", "--config", str(tmp_path / "bridge.yaml")]
+        await until(lambda: bridge.keeper.last_pass is not None, "its own first pass is over")
         await bridge.keeper.ask_now()
         assert await asyncio.to_thread(main, command) == 0
         assert "Tier cold: answers" in capsys.readouterr().out

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,7 +19,7 @@ from storage_bridge.data_dir import DataDirError
 from storage_bridge.keeper import DAY_MS
 from storage_bridge.model import HOUR_MS, Last, Sample
 from storage_bridge.outbox import Outbox
-from storage_bridge.outbox_offline import read_covered, read_expected, read_status
+from storage_bridge.outbox_offline import read_covered, read_expected, read_figures, read_status
 from storage_bridge.records.model import KINDS, Note, Record
 from storage_bridge.records.sqlite import SqliteRecords
 from storage_bridge.restore import Restore, unfinished
@@ -29,7 +28,7 @@ from storage_bridge.tiers import Tiers, tiers_of
 from storage_bridge.tiers.base import TierUnavailableError
 from storage_bridge.tiers.sqlite_cold import SqliteCold
 from storage_bridge.tiers.sqlite_warm import SqliteWarm
-from storage_bridge.verify import check_tiers
+from storage_bridge.verify import Held, check_tiers
 
 from .bridge_files import write_config
 from .events import batch
@@ -305,13 +304,15 @@ async def test_a_backup_beside_a_running_bridge_lacks_nothing_that_it_says_it_ha
         finally:
             await bridge.stop()
         await restored(two, tmp_path / "backup")
-        expected, covered = read_expected(two.outbox_path), read_covered(two.outbox_path)
-        assert covered["n"] > 0
-        stored = {(s.series, s.t) async for s in stored_samples(two)}
-        assert len(stored) == contents.samples
-        counted = {"n": len(stored)}
-        report = check_tiers(expected, covered, Counter(counted))
-        assert report.missing == []
+        expected = read_expected(two.outbox_path)
+        assert expected.covered["n"] > 0
+        held = Held(expected.waiting)
+        stored = 0
+        async for sample in stored_samples(two):
+            held.add(sample)
+            stored += 1
+        assert stored == contents.samples
+        assert check_tiers(expected, read_figures(two.outbox_path), held).missing == []
         bridge = Bridge(two)
         await bridge.start()
         try:
@@ -320,6 +321,12 @@ async def test_a_backup_beside_a_running_bridge_lacks_nothing_that_it_says_it_ha
         finally:
             await bridge.stop()
         assert {(s.series, s.t) async for s in stored_samples(two)} == node.keys()
+        assert (
+            await asyncio.to_thread(
+                main, ["verify", "--offline", "--config", str(tmp_path / "two" / "bridge.yaml")]
+            )
+            == 0
+        ), "the figures by series were restored as well"
 
 
 def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -153,6 +153,15 @@ def _query_and_export(path: Path, capsys: pytest.CaptureFixture[str], node: Fake
     assert main(["query", "--series", "n/t1", "--points", "5", *config]) == 0
     assert 0 < len(capsys.readouterr().out.splitlines()) <= 5
 
+    for command in (["query"], ["query", "--points", "5"], ["export", "--output", "never.csv"]):
+        assert main([*command, "--series", "n/t7", *config]) == 1
+        shown = capsys.readouterr()
+        assert shown.out == ""
+        assert "No tier has a series 'n/t7'; there is n/t" in shown.err
+    assert not Path("never.csv").exists()
+    elsewhen = ["--start", "1", "--end", "2"]
+    assert main(["query", "--series", "n/t1", "--config", str(path), *elsewhen]) == 0
+
     output = path.parent / "all.csv"
     whole = ["--config", str(path), "--start", "0", "--end", "2026-12-31T00:00"]
     with pytest.raises(SystemExit):
@@ -182,6 +191,7 @@ async def test_verify_finds_a_sample_that_a_tier_lost(
         assert await asyncio.to_thread(main, ["verify", "--config", str(path)]) == 1
     shown = capsys.readouterr().out
     assert "MISSING: Node n: 1000 samples taken in, 997 in the tiers: 3 are missing" in shown
+    assert "(3 of n/t1 from 2026-" in shown
 
 
 def test_errors_are_sentences_with_exit_code_2(

@@ -1,6 +1,7 @@
 """The doctor connects to what is configured and says what is wrong, part by part."""
 
 import asyncio
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from storage_bridge.preflight import Level
 
 from .bridge_files import write_config
 from .fake_home_assistant import FakeHomeAssistant, FakeNode
+from .servers import free_port
 from .waiting import until
 
 GONE = "ws://127.0.0.1:9/api/websocket"
@@ -73,7 +75,43 @@ async def test_a_store_that_does_not_answer_does_not_keep_the_others_waiting(
         }
         said = await _said(write_config(tmp_path, GONE, tiers=tiers))
     assert said["hot"][0] is Level.STOP
+    assert f"127.0.0.1:{port}" in said["hot"][1], "which one is it"
     assert said["warm"][0] is Level.OK
+
+
+@pytest.mark.parametrize("driver", ["motor", "pymongo"])
+async def test_a_store_that_refuses_is_named_with_the_reason_in_a_sentence(
+    tmp_path: Path, driver: str
+) -> None:
+    (tmp_path / "data").mkdir()
+    port = free_port()
+    warm = {"driver": driver, "url": f"mongodb://127.0.0.1:{port}/"}
+    said = await _said(write_config(tmp_path, GONE, tiers={"warm": warm}))
+    level, text = said["warm"]
+    assert level is Level.STOP
+    assert f"MongoDB at 127.0.0.1:{port}" in text
+    assert "refused" in text or "Connect call failed" in text
+    for part, (_, sentence) in said.items():
+        assert sentence.endswith((".", "?")), part
+        assert not sentence.endswith(".."), part
+
+
+async def test_a_folder_that_this_user_cannot_write_is_not_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked of the system, which for root, as which tests may run, knows no such folder."""
+    (tmp_path / "data").mkdir()
+    asked: list[tuple[object, int]] = []
+
+    def refuse(path: object, mode: int) -> bool:
+        asked.append((path, mode))
+        return False
+
+    monkeypatch.setattr(os, "access", refuse)
+    level, text = (await _said(write_config(tmp_path, GONE)))["data"]
+    assert level is Level.STOP
+    assert "not for this user" in text
+    assert (tmp_path / "data", os.R_OK | os.W_OK | os.X_OK) in asked
 
 
 async def test_the_command_ends_with_1_when_something_is_wrong(

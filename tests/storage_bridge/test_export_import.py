@@ -1,11 +1,13 @@
 """Samples out into files and back, the same to the last bit."""
 
+import asyncio
 import io
 import math
 import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
@@ -14,6 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage_bridge import samples_parquet
+from storage_bridge.cli import main
+from storage_bridge.codec import encode
+from storage_bridge.config import load as load_config
 from storage_bridge.importer import import_file
 from storage_bridge.kettles import stand_in
 from storage_bridge.model import MAX_TEXT, T_MAX, Sample
@@ -25,8 +30,10 @@ from storage_bridge.samples_file import (
     read_file,
     writer_of,
 )
-from storage_bridge.stored import pages
+from storage_bridge.stored import open_store, pages
 from storage_bridge.tiers import Tiers, embedded
+
+from .bridge_files import write_config
 
 TEXTS = st.one_of(
     st.sampled_from(["mash-a/t", 'a"b,c', "\r\n", " x ", "=1+1", "é;\ud7ff\U0001f37a", "'", "\\"]),
@@ -116,6 +123,28 @@ async def everything(tiers: Tiers) -> list[Sample]:
         async for page in pages(tiers, series, 0, T_MAX)
         for sample in page
     ]
+
+
+@pytest.mark.parametrize("stores", [("mongo",)], indirect=True, ids="+".join)
+async def test_what_a_store_cannot_tell_from_new_is_told_as_well(
+    stores: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """MongoDB keeps the first content and does not say so; the archive is not even asked."""
+    path = write_config(tmp_path, "ws://127.0.0.1:9/api/websocket", tiers=stores)
+    first = [Sample("n/t", t, 1.0, "ok", None) for t in range(5)]
+    archived = Sample("n/t", 10, 1.0, "ok", None)
+    async with open_store(load_config(path), create=True) as tiers:
+        await tiers.warm.write(first)
+        await tiers.cold.write_chunk(encode([archived]))
+    rows = [*first[:3], first[3]._replace(value=9.0), archived._replace(value=9.0)]
+    command = ["import", str(save(tmp_path / "x", "csv", rows)), "--config", str(path)]
+    assert await asyncio.to_thread(main, command) == 1
+    assert "2 samples are stored with another content" in capsys.readouterr().err
+    async with open_store(load_config(path)) as tiers:
+        refused = [conflict.refused for conflict in await tiers.warm.conflicts(9)]
+        assert sorted(refused) == rows[3:]
+        stored = [row async for page in pages(tiers, "n/t", 0, 100) for row in page]
+        assert stored == [*first, archived]
 
 
 async def test_what_is_stored_otherwise_stays_and_is_told(tmp_path: Path) -> None:

@@ -5,9 +5,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, override
 
+import pytest
+
 from storage_bridge.backoff import Backoff
 from storage_bridge.feeder import Feeder, HotSink, Sink, WarmSink
 from storage_bridge.model import Last, Sample
+from storage_bridge.outbox_batch import Batch, parse_message
 from storage_bridge.tiers import embedded
 from storage_bridge.tiers.base import TierRejectedError, TierUnavailableError, Written
 
@@ -265,3 +268,66 @@ async def test_a_backlog_is_written_without_waiting(open_outbox: OpenOutbox) -> 
         await asyncio.gather(task, return_exceptions=True)
     assert sink.calls == 3
     assert {(s.series, s.t) for s in sink.held} == truth
+
+
+async def test_the_next_part_of_a_backlog_is_read_while_one_is_written(
+    open_outbox: OpenOutbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = open_outbox()
+    truth = await _fill(outbox, 3000)
+    answer = asyncio.Event()
+    parsed: list[bytes] = []
+
+    def watched(blob: bytes) -> Batch:
+        parsed.append(blob)
+        return parse_message(blob)
+
+    monkeypatch.setattr("storage_bridge.feeder.parse_message", watched)
+    sink = _Failing(lambda _: None)
+    write = sink.write
+
+    async def slow(samples: Sequence[Sample]) -> Written:
+        await answer.wait()
+        return await write(samples)
+
+    sink.write = slow  # type: ignore[method-assign]
+    feeder = Feeder(sink, outbox, at_once=1000)
+    task = asyncio.create_task(feeder.run())
+    try:
+        await until(lambda: len(parsed) == 20, "a second thousand is read, and no third")
+        assert not sink.held
+        assert outbox.status()["cursors"]["warm"] == 0
+        answer.set()
+        await until(lambda: feeder.idle, "everything is written")
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert [len(parsed), len(sink.held)] == [30, 3000]
+    assert {(s.series, s.t) for s in sink.held} == truth
+
+
+async def test_a_rewind_forgets_what_was_read_ahead_and_keeps_the_order(
+    open_outbox: OpenOutbox,
+) -> None:
+    outbox = open_outbox()
+    await _fill(outbox, 3000)
+    sink = _Failing(lambda _: None)
+    write = sink.write
+    feeder = Feeder(sink, outbox, at_once=1000, holding=True)
+
+    async def rewound(samples: Sequence[Sample]) -> Written:
+        written = await write(samples)
+        if sink.calls == 2:
+            feeder.rewind(everything=True)
+        return written
+
+    sink.write = rewound  # type: ignore[method-assign]
+    task = asyncio.create_task(feeder.run())
+    try:
+        await until(lambda: sink.calls == 5, "two thousand, then all three")
+        await until(lambda: feeder.idle, "everything is written")
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    whole = batch(1, 3000)[0].samples
+    assert sink.held == [*whole[:2000], *whole]

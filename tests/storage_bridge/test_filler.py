@@ -193,6 +193,34 @@ async def test_what_a_new_holder_lacks_is_written_again(bridge: _Bridge) -> None
         assert bridge.hot_feeder.status()["rewinds"] == 2, "the first was for the new store"
 
 
+async def test_what_a_full_outbox_let_pass_comes_from_warm(
+    tmp_path: Path, open_outbox: OpenOutbox
+) -> None:
+    """Hot stays the same and keeps what it had: only the outbox knows that it lacks something."""
+    bridge = _Bridge(tmp_path, open_outbox(max_bytes=1 << 18))
+    async with _running(bridge):
+        await bridge.filled()
+        await bridge.hot.close()  # away
+        last = 0
+        while bridge.outbox.passed("hot") is None:
+            assert last < 2_000_000, "nothing ever passes"
+            await bridge.send(last + 1, last + 1000)
+            last += 1000
+        await until(lambda: bridge.warm_feeder.idle, "warm has it")
+        assert bridge.filler.fills == 1
+        await bridge.hot.open()
+        await bridge.fed()
+        await bridge.filler.check()
+        await until(lambda: bridge.filler.fills == 2, "it is filled once more")
+        await bridge.fed()
+        assert set(await bridge.held()) == set(bridge.sent)
+        assert bridge.outbox.passed("hot") is None
+        for _ in range(3):
+            await bridge.filler.check()
+        assert not bridge.filler.status()["filling"]
+        assert bridge.filler.fills == 2, "no more than once"
+
+
 async def test_everything_lost_comes_back_from_warm_and_outbox(bridge: _Bridge) -> None:
     """Warm holds the first part only, the outbox the rest, although hot had all and let go."""
     async with _running(bridge, warm=False):

@@ -1,5 +1,6 @@
 """Archiving and opening, on time."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from storage_bridge.keeper import DAY_MS, PASS_EVERY_S, SETTLING_EVERY_S, Keeper
@@ -10,6 +11,8 @@ from storage_bridge.tiers.sqlite_cold import SqliteCold
 from storage_bridge.tiers.sqlite_hot import SqliteHot
 from storage_bridge.tiers.sqlite_store import SqliteStore
 from storage_bridge.tiers.sqlite_warm import SqliteWarm
+
+from .waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,4 +99,40 @@ async def test_a_tier_that_was_open_and_went_away_is_told_of(tmp_path: Path) -> 
         await keeper.ask_now()
         assert keeper.status()["closed"] == {}
     finally:
+        await tiers.close()
+
+
+async def test_nothing_is_archived_before_every_tier_was_tried(tmp_path: Path) -> None:
+    tiers = _apart(tmp_path)
+    keeper = Keeper(tiers, hot_days=3, warm_days=30, clock=lambda: NOW)
+    task = asyncio.create_task(keeper.archive())
+    try:
+        await asyncio.sleep(0.1)
+        assert keeper.last_pass is None
+        await keeper.open_now()
+        await until(lambda: keeper.last_pass is not None, "then it is")
+        assert keeper.archive_problem is None
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await tiers.warm.records.close()
+        await tiers.close()
+
+
+async def test_a_tier_that_is_back_is_archived_to_at_once(tmp_path: Path) -> None:
+    tiers = _apart(tmp_path)
+    keeper = Keeper(tiers, hot_days=3, warm_days=30, clock=lambda: NOW)
+    await keeper.open_now()
+    await tiers.cold.close()
+    task = asyncio.create_task(keeper.archive())
+    try:
+        await until(lambda: keeper.archive_problem is not None, "cold is away")
+        await keeper.ask_now()
+        await tiers.cold.open()
+        await keeper.ask_now()
+        await until(lambda: keeper.archive_problem is None, "not two minutes later")
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await tiers.warm.records.close()
         await tiers.close()

@@ -316,10 +316,13 @@ async def test_nothing_is_deleted_on_the_word_of_a_store(
     cold: ColdTier = kind(brewery.tiers.cold._store)  # type: ignore[attr-defined]
     warm: WarmTier = brewery.tiers.warm
     mover = Mover(warm, cold, keep_ms=0, settle_s=0)
-    for _ in range(2):
-        if kind is FailingCold:
+    for turn in range(2):
+        if kind is FailingCold and turn == 0:
             with pytest.raises(TierUnavailableError):
                 await mover.run_pass(NOW)
+        elif kind is FailingCold:
+            result = await mover.run_pass(NOW)
+            assert (result.failed, result.waiting) == ((), 4), "what was stored is only noted yet"
         else:
             result = await mover.run_pass(NOW)
             assert len(result.failed) == 4
@@ -328,6 +331,36 @@ async def test_nothing_is_deleted_on_the_word_of_a_store(
     assert await warm.count() == len(brewery.truth)
     await brewery.check()
     await brewery.run(brewery.mover())
+    await brewery.check()
+
+
+class MuteCold(SqliteCold):
+    """Never answers for one hour."""
+
+    mute = 0
+
+    @override
+    async def chunks(self, series: str, start: int, end: int) -> list[Chunk]:
+        if start == self.mute:
+            raise TierUnavailableError("The cold store did not answer.")
+        return await super().chunks(series, start, end)
+
+
+async def test_an_hour_that_a_store_never_answers_for_holds_up_no_other(brewery: Brewery) -> None:
+    await brewery.feed(history_rows())
+    hours = await brewery.tiers.warm.hours_before(NOW, 100)
+    cold = MuteCold(brewery.tiers.cold._store)  # type: ignore[attr-defined]
+    cold.mute = min(hour.hour for hour in hours)
+    mute = [hour for hour in hours if hour.hour == cold.mute]
+    mover = Mover(brewery.tiers.warm, cold, keep_ms=0, settle_s=0)
+    for _ in range(3):
+        result = await mover.run_pass(NOW)
+        assert result.failed == ("The cold store did not answer.",) * len(mute)
+        if await brewery.tiers.warm.hours_before(NOW, 100) == mute:
+            break
+    assert await brewery.tiers.warm.hours_before(NOW, 100) == mute
+    with pytest.raises(TierUnavailableError):
+        await mover.run_pass(NOW)  # nothing else is due: as far as it can see, cold is away
     await brewery.check()
 
 

@@ -7,9 +7,10 @@ from typing import override
 import pytest
 
 from storage_bridge.codec import Chunk
-from storage_bridge.model import HOUR_MS
+from storage_bridge.model import HOUR_MS, Sample
 from storage_bridge.mover import Moved, Mover, PassResult
 from storage_bridge.tiers import embedded
+from storage_bridge.tiers.base import TierRejectedError
 from storage_bridge.tiers.sqlite_cold import SqliteCold
 from tests.storage_bridge.generated import HOUR, SERIES
 from tests.storage_bridge.mover_driver import NOW, SETTLE, Brewery, history_rows
@@ -79,3 +80,36 @@ async def test_what_another_mover_wrote_again_settles_once_more(brewery: Brewery
     assert await mover.run_pass(NOW) == PassResult(0, 0, 1, 0, (), more=False)
     brewery.clock += SETTLE + 1
     assert (await mover.run_pass(NOW)).deleted == 60
+
+
+class PickyCold(SqliteCold):
+    """Refuses hours before a certain one."""
+
+    refused_before = 0
+
+    @override
+    async def write_chunk(self, chunk: Chunk) -> None:
+        if chunk.head.hour < self.refused_before:
+            raise TierRejectedError(f"The hour {chunk.head.hour} is refused.")
+        await super().write_chunk(chunk)
+
+
+async def test_hours_that_always_fail_do_not_keep_younger_ones_from_the_archive(
+    brewery: Brewery,
+) -> None:
+    rows = [Sample(SERIES, HOUR + hour * HOUR_MS, 20.0 + hour, "ok", None) for hour in range(9)]
+    await brewery.feed(rows)
+    cold = PickyCold(brewery.tiers.cold._store)  # type: ignore[attr-defined]
+    cold.refused_before = HOUR + 5 * HOUR_MS
+    now = HOUR + 9 * HOUR_MS
+    mover = Mover(brewery.tiers.warm, cold, keep_ms=0, settle_s=0, hours_per_pass=2)
+    results = [await mover.run_pass(now)]
+    while results[-1].more:
+        results.append(await mover.run_pass(now))
+    assert mover.moved.deleted == 4, "all that can be"
+    assert {len(result.failed) for result in results} >= {2, 4, 5}, "and the others are tried again"
+    assert await brewery.tiers.warm.count() == 5
+    cold.refused_before = 0
+    for _ in range(2 * 5):
+        await mover.run_pass(now)
+    assert await brewery.tiers.warm.count() == 0, "what can be stored at last is moved"

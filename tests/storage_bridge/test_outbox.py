@@ -9,7 +9,9 @@ import pytest
 
 from storage_bridge.outbox import Outbox, OutboxDiedError
 from storage_bridge.outbox_batch import BadRecord, parse_message
+from storage_bridge.outbox_offline import read_figures
 from storage_bridge.outbox_schema import OutboxError
+from storage_bridge.outbox_taken import figures
 
 from .events import batch, keys
 from .waiting import until
@@ -58,6 +60,15 @@ async def test_a_repeated_batch_counts_once_and_needs_no_second_row(
     [spool] = (await outbox.ledger())["mash-a"]
     assert spool["coverage"] == [(1, 120)]
     assert spool["samples"] == 120
+
+
+async def test_figures_by_series_count_a_repeated_number_once(
+    open_outbox: OpenOutbox, tmp_path: Path
+) -> None:
+    outbox = open_outbox()
+    for first, last in ((1, 100), (90, 120), (300, 400), (1, 400), (1, 400)):
+        await _append(outbox, first, last)
+    assert read_figures(tmp_path / "outbox.db") == figures(batch(1, 400)[0].samples)
 
 
 async def test_each_sink_reads_everything_in_order_at_its_own_pace(open_outbox: OpenOutbox) -> None:
@@ -130,6 +141,75 @@ async def test_old_rows_are_packed_and_a_full_outbox_refuses_until_there_is_room
     assert stored >= keys(batch(1, last)[0]), "a full outbox has dropped nothing"
     assert await asyncio.wait_for(refused, 40)
     assert not outbox.snapshot.full
+
+
+async def _fill_up(outbox: Outbox) -> tuple[int, asyncio.Task[bool]]:
+    """Append until it is full: the last number that is in, and what waits."""
+    last = 0
+    while True:
+        assert last < 2_000_000, "never full"
+        task = asyncio.create_task(_append(outbox, last + 1, last + 1000))
+        while not (task.done() or outbox.snapshot.full):
+            await asyncio.sleep(0.001)
+        if not task.done():
+            return last, task
+        last += 1000
+
+
+async def test_a_full_outbox_forgets_what_nobody_waits_for_any_more(
+    open_outbox: OpenOutbox,
+) -> None:
+    outbox = open_outbox(max_bytes=1 << 18)
+    last, waiting = await _fill_up(outbox)
+    tasks = [
+        asyncio.create_task(_append(outbox, last + 1, last + 1000, node=f"n{n}")) for n in range(50)
+    ]
+    appends = outbox._writer
+    await until(lambda: len(appends._appends) == 51, "all wait")
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await until(lambda: len(appends._appends) == 1, "the cancelled are let go")
+    await _drain(outbox, "hot")
+    await _drain(outbox, "warm")
+    assert await asyncio.wait_for(waiting, 40)
+    assert set(await outbox.ledger()) == {"mash-a"}
+
+
+async def test_a_cache_that_is_away_does_not_fill_the_outbox_while_warm_takes_samples(
+    open_outbox: OpenOutbox,
+) -> None:
+    outbox = open_outbox(max_bytes=1 << 18)
+    last, waiting = await _fill_up(outbox)
+    assert outbox.passed("hot") is None
+    taken = set(await _drain(outbox, "warm"))
+    assert await asyncio.wait_for(waiting, 40), "hot has read nothing, and it goes on"
+    passed = outbox.passed("hot")
+    assert passed
+    kept = set(await _drain(outbox, "hot"))
+    assert kept < keys(batch(1, last + 1000)[0]), "hot gets what is left"
+    assert outbox.snapshot.counters["passed/hot"] == passed
+    taken |= set(await _drain(outbox, "warm"))
+    assert taken == keys(batch(1, last + 1000)[0]), "warm got everything"
+    assert len(taken - kept) <= passed
+    await outbox.close()
+    again = open_outbox()
+    assert again.passed("hot") == passed, "it is remembered"
+    again.made_up("hot", passed)
+    assert again.passed("hot") is None
+    await again.close()
+    assert open_outbox().passed("hot") is None
+
+
+async def test_what_warm_lacks_is_never_passed(open_outbox: OpenOutbox) -> None:
+    outbox = open_outbox(max_bytes=1 << 18)
+    last, waiting = await _fill_up(outbox)
+    await _drain(outbox, "hot")
+    await asyncio.sleep(1)
+    assert not waiting.done()
+    assert "passed/hot" not in outbox.snapshot.counters
+    assert set(await _drain(outbox, "warm")) >= keys(batch(1, last)[0])
+    await asyncio.wait_for(waiting, 40)
 
 
 async def test_a_failing_disk_acknowledges_nothing_and_loses_nothing(

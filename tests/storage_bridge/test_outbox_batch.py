@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage_bridge.model import problem
-from storage_bridge.outbox_batch import MalformedBatchError, parse_event, parse_message
+from storage_bridge.outbox_batch import (
+    MalformedBatchError,
+    _records,
+    _whole,
+    parse_event,
+    parse_message,
+)
 
 from .events import batch, event, message
 
@@ -86,6 +92,30 @@ def test_any_record_is_storable_or_set_aside(rows: list[Any]) -> None:
     parsed = parse_event(payload)
     assert len(parsed.samples) + len(parsed.bad) == len(rows)
     assert all(problem(sample) is None for sample in parsed.samples)
+
+
+_ROW = st.tuples(
+    st.sampled_from([1, 2, 3, 4, 5, 2**53, 2**53 + 1, True, None]),
+    st.sampled_from([0, 5, 10**12, -1, 10**18, False, 1.0]),
+    st.sampled_from([0, 1, 2, 3, -1]),
+    st.sampled_from([1.5, -0.0, 7, None, True, "1"]),
+    st.sampled_from(["ok", "ok", "bad:crc", "suspect:clock", "fine", "bad:\0", None]),
+    st.sampled_from([None, None, 0, 1, 2, True]),
+)
+
+
+@given(st.lists(_ROW | st.just(()), max_size=5), st.booleans())
+def test_records_read_at_once_are_what_they_are_one_by_one(rows: list[Any], rising: bool) -> None:
+    if rising:
+        rows = [(place, *row[1:]) for place, row in enumerate(rows, 1)]
+    records = [list(row) for row in rows]
+    series, batches = ["mash-a/t0", "mash-a/t1", None], ["b1", None]
+    found = _whole(records, series, batches)
+    slowly = _records(records, series, batches, 9)
+    assert found is None or found == slowly
+    if found is None and records:
+        values = [row[3] for row in records if len(row) == 6]
+        assert slowly[2] or any(type(value) is bool for value in values)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from storage_bridge.model import HOUR_MS, MINUTE_MS, Last, Sample
 from storage_bridge.reader import Reader
 from storage_bridge.reader_buckets import of_samples, points_of, width_for
 from storage_bridge.tiers import Tiers, embedded
-from storage_bridge.tiers.base import Bucket, TierUnavailableError
+from storage_bridge.tiers.base import Bucket, TierRejectedError, TierUnavailableError
 from storage_bridge.tiers.sqlite_cold import SqliteCold
 from storage_bridge.tiers.sqlite_hot import SqliteHot
 from storage_bridge.tiers.sqlite_store import SqliteStore
@@ -246,6 +246,38 @@ class DeadWarm(SqliteWarm):
     @override
     async def span(self, series: str) -> None:
         raise TierUnavailableError("The warm store is gone.")
+
+
+class DamagedWarm(SqliteWarm):
+    """Holds one hour that cannot be read."""
+
+    spoiled = 0
+
+    @override
+    async def read(
+        self, series: str, start: int, end: int, limit: int | None = None
+    ) -> list[Sample]:
+        if start <= self.spoiled < end:
+            raise TierRejectedError("A document is damaged.")
+        return await super().read(series, start, end, limit)
+
+
+async def test_a_damaged_part_is_named_and_the_tier_is_asked_on(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "store.db")
+    warm = DamagedWarm(store)
+    warm.spoiled = HOUR
+    tiers = Tiers(SqliteHot(store, shares_rows=True), warm, SqliteCold(store))
+    await tiers.open()
+    try:
+        rows = [Sample("n/c", HOUR + n * HOUR_MS + 1000, float(n), "ok", None) for n in range(3)]
+        await warm.write(rows)
+        for row in rows:  # each hour is in two places: samples have to be merged
+            await tiers.cold.write_chunk(encode([Sample("n/c", row.t + 1000, 9.0, "ok", None)]))
+        found = await Reader(*tiers).history(["n/c"], HOUR, HOUR + 3 * HOUR_MS, 3)
+        assert found["partial"] == [{"tier": "warm", "error": "A document is damaged."}]
+        assert [point[1:3] for point in found["series"]["n/c"]] == [[9, 9], [1, 9], [2, 9]]
+    finally:
+        await tiers.close()
 
 
 class MuteCold(SqliteCold):

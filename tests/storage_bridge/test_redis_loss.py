@@ -13,6 +13,7 @@ from storage_bridge.backoff import Backoff
 from storage_bridge.feeder import Feeder, HotSink, WarmSink
 from storage_bridge.filler import Filler
 from storage_bridge.model import Sample
+from storage_bridge.stored import all_series, pages, span_of
 from storage_bridge.tiers import Tiers, embedded
 from storage_bridge.tiers.base import TierError
 from storage_bridge.tiers.redis_hot import RedisHot
@@ -63,6 +64,15 @@ class _Loaded:
         hot = self.tiers.hot
         return {row for name in await hot.series() for row in await hot.read(name, 0, 1 << 50)}
 
+    async def union(self) -> list[Sample]:
+        """What all tiers together answer with, in the order of keys."""
+        return [
+            row
+            for name in await all_series(self.tiers)
+            async for page in pages(self.tiers, name, *await span_of(self.tiers, name))
+            for row in page
+        ]
+
     async def settled(self) -> None:
         """Return when hot says that it is whole, and nothing waits for it."""
         async with asyncio.timeout(60):
@@ -92,6 +102,7 @@ async def _loaded(url: str, folder: Path, outbox: Outbox) -> AsyncIterator[_Load
         tasks.pop().cancel()
         await bridge.settled()
         assert await bridge.held() == set(bridge.acknowledged)
+        assert await bridge.union() == sorted(bridge.acknowledged), "no gap, no duplicate"
         newest = await hot.newest()
         assert {last.seq for last in newest.values()} == {bridge._seq - 1, bridge._seq}
     finally:

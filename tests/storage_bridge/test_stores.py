@@ -51,6 +51,7 @@ async def test_a_sample_goes_through_every_store_and_every_command_finds_it(
             await until(ha.acked_all, "all acknowledged")
             await until(lambda: all(f.idle for f in bridge.feeders.values()), "all stored")
             await until(lambda: bridge.filler.fills > 0, "hot counts as filled")
+            await until(lambda: not bridge.keeper.closed, "every store is open")
             status = await bridge.status()
             assert status["tiers"]["closed"] == {}
             assert status["alarms"] == []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from storage_bridge.config import load
 from storage_bridge.keeper import DAY_MS
-from storage_bridge.mover import Mover
+from storage_bridge.mover import Moved, Mover
 from storage_bridge.tiers import tiers_of
 from storage_bridge.tiers.base import TierUnavailableError
 
@@ -17,7 +17,14 @@ async def main(path: Path) -> None:
     config = load(path)
     tiers = tiers_of(config.tiers, config.store_path)
     keep_ms = config.tiers.warm_days * DAY_MS
-    mover = Mover(tiers.warm, tiers.cold, keep_ms=keep_ms, settle_s=0.2, hours_per_pass=50)
+    mover = Mover(
+        tiers.warm,
+        tiers.cold,
+        keep_ms=keep_ms,
+        settle_s=0.2,
+        hours_per_pass=50,
+        progress=_tell,
+    )
     while True:
         try:
             await tiers.warm.open()
@@ -30,6 +37,10 @@ async def main(path: Path) -> None:
         for sentence in result.failed:
             print(sentence, flush=True)  # noqa: T201 - its log
         await asyncio.sleep(0.02)
+
+
+def _tell(moved: Moved) -> None:
+    print(f"{moved.done} of {moved.due} hours", flush=True)  # noqa: T201 - its log
 
 
 asyncio.run(main(Path(sys.argv[1])))

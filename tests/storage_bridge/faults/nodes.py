@@ -53,9 +53,9 @@ class Node(FakeNode):
         return [] if payload is None else parse_event(payload).samples
 
 
-def old_node(node_id: str = "old") -> Node:
-    """One whose samples belong into the archive at once: a sample every five minutes."""
-    return Node(node_id, ago_ms=(OLD_DAYS + 14) * DAY_MS, step_ms=300_000)
+def old_node(node_id: str = "old", *, days: int = 14) -> Node:
+    """One whose samples, of so many days, belong into the archive at once: every five minutes."""
+    return Node(node_id, ago_ms=(OLD_DAYS + days) * DAY_MS, step_ms=300_000)
 
 
 def kept_by_hot(samples: set[Sample], slack_ms: int = 60_000) -> tuple[set[Sample], set[Sample]]:

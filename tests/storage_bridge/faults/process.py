@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.storage_bridge.bridge_files import write_config
 ROOT: Final = Path(__file__).parents[3]
 START_S: Final = 60.0
 END_S: Final = 45.0
+QUICK: Final = "tests.storage_bridge.faults.bridge_child"  # in compressed time
 
 
 class Process:
@@ -37,6 +39,11 @@ class Process:
         """Whether it was started and has not ended."""
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def died(self) -> bool:
+        """Whether it ended without having been told to."""
+        return self._process is not None and not self.running
+
     async def start(self) -> None:
         """Start it, and return when it does its work."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -50,6 +57,7 @@ class Process:
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
+        self._process = None
 
     async def terminate(self) -> None:
         """End it as an operator does; it must end well."""
@@ -57,6 +65,7 @@ class Process:
         self._process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(END_S):
             code = await self._process.wait()
+        self._process = None
         assert code == 0, self.log()
 
     def log(self) -> str:
@@ -68,9 +77,8 @@ class Process:
 class BridgeProcess(Process):
     """`storage_bridge run`, or another module that runs one."""
 
-    def __init__(self, folder: Path, url: str, *, quick: bool = True, **settings: object) -> None:
+    def __init__(self, folder: Path, url: str, *, module: str = QUICK, **settings: object) -> None:
         self.config = write_config(folder, url, **settings)
-        module = "tests.storage_bridge.faults.bridge_child" if quick else "storage_bridge"
         super().__init__(folder, module, "run", "--config", self.config)
         self._data = folder / "data"
 
@@ -126,8 +134,27 @@ class BridgeProcess(Process):
         return max((spool["resume"] for spool in ledger if spool["newest"]), default=0)
 
 
-def mover_process(config: Path) -> Process:
+class MoverProcess(Process):
     """Archives without pause on the stores of that configuration."""
-    number = len(list(config.parent.glob("mover-*")))
-    module = "tests.storage_bridge.faults.mover_child"
-    return Process(config.parent / f"mover-{number}", module, config)
+
+    def __init__(self, config: Path) -> None:
+        number = len(list(config.parent.glob("mover-*")))
+        module = "tests.storage_bridge.faults.mover_child"
+        super().__init__(config.parent / f"mover-{number}", module, config)
+
+    def failures(self, store: str) -> int:
+        """How often a call to that store has failed; the name as sentences begin with it."""
+        return sum(line.startswith(f"{store} at ") for line in self.log().splitlines())
+
+    def hours(self) -> int:
+        """How many hours it has taken a step further."""
+        return len(_HOUR.findall(self.log()))
+
+    def is_moving(self) -> bool:
+        """Whether the last thing it said is that an hour was done, and others of its pass not."""
+        *_, last = self.log().splitlines() or [""]
+        hour = _HOUR.fullmatch(last)
+        return hour is not None and int(hour[1]) < int(hour[2])
+
+
+_HOUR: Final = re.compile(r"^(\d+) of (\d+) hours$", re.MULTILINE)

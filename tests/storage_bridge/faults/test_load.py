@@ -16,6 +16,7 @@ from .nodes import Node, old_node
 from .stores import Stores
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+DEATHS = 4  # of each task, as in dying_child
 
 
 async def test_redis_is_flushed_under_load(stores: Stores, brewery: MakeBrewery) -> None:
@@ -34,7 +35,7 @@ async def test_redis_is_flushed_under_load(stores: Stores, brewery: MakeBrewery)
 
 async def test_a_bridge_is_stopped_in_the_middle_of_batches(brewery: MakeBrewery) -> None:
     made = await brewery(Node("n"), batch=50)
-    bridge = await made.add_bridge(quick=False)
+    bridge = await made.add_bridge(module="storage_bridge")
     load = made.load(50)
     for _ in range(2):
         await asyncio.sleep(1)
@@ -42,6 +43,26 @@ async def test_a_bridge_is_stopped_in_the_middle_of_batches(brewery: MakeBrewery
         await bridge.start()
     load.cancel()
     await made.check()
+
+
+async def test_every_task_of_a_bridge_dies_again_and_again(brewery: MakeBrewery) -> None:
+    """None ends in silence: each is started again, and what it died of is told."""
+    made = await brewery(Node("n"), batch=50)
+    bridge = await made.add_bridge(module="tests.storage_bridge.faults.dying_child")
+    load = made.load()
+
+    async def all_have_died() -> bool:
+        tasks = (await bridge.status())["tasks"]
+        assert {"feed hot", "feed warm", "source", "archive"} <= set(tasks)
+        return all(task["restarts"] >= DEATHS for task in tasks.values())
+
+    await made.until(all_have_died, "every task has died")
+    load.cancel()
+    await made.check()
+    tasks = (await bridge.status())["tasks"]
+    assert {task["died_of"] for task in tasks.values()} == {"TimeoutError: "}
+    assert all(task["running"] for task in tasks.values())
+    assert bridge.log().count("died and is started again") >= DEATHS * len(tasks)
 
 
 async def test_the_clock_of_a_node_is_set_back_and_forth(brewery: MakeBrewery) -> None:

@@ -1,6 +1,8 @@
 """A MongoDB that is away, hangs, asks for a password or is killed: nothing acknowledged is lost."""
 
 import asyncio
+import contextlib
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 
 from storage_bridge.backoff import Backoff
 from storage_bridge.model import MINUTE_MS, Sample
+from storage_bridge.records.model import Batch
 from storage_bridge.tiers.base import TierUnavailableError
 from storage_bridge.tiers.mongo_client import Mongo
 from storage_bridge.tiers.mongo_settings import Driver, MongoSettings
@@ -68,6 +71,38 @@ async def test_a_server_that_is_not_there_is_named_and_found_when_it_comes(
     with pytest.raises(TierUnavailableError, match="is not open"):
         await warm.write([ROW])
     await warm.close()
+
+
+@pytest.mark.real_time
+async def test_reads_of_a_server_that_went_away_fail_within_seconds_and_work_when_it_is_back(
+    driver: Driver, tmp_path: Path
+) -> None:
+    """Whatever a write may take: somebody waits for these."""
+    server = MongoServer(tmp_path / "gone")
+    server.start()
+    warm = MongoWarm(Mongo(MongoSettings(url=server.url, driver=driver, timeout_s=60.0)))
+    try:
+        await warm.open()
+        await warm.write([ROW])
+        server.kill()
+        async with asyncio.timeout(60):
+            while warm._mongo._client.topology_description.has_readable_server():
+                await asyncio.sleep(0.05)
+        began = time.monotonic()
+        for question in (warm.series(), warm.read("n/0", 0, HOUR), warm.records.find(Batch)):
+            with pytest.raises(TierUnavailableError, match=r"MongoDB at 127\.0\.0\.1:.*[^.]\.$"):
+                await question
+        assert time.monotonic() - began < 30
+        server.start()
+        async with asyncio.timeout(60):
+            while True:
+                with contextlib.suppress(TierUnavailableError):
+                    assert await warm.read("n/0", HOUR, HOUR + 1) == [ROW]
+                    break
+                await asyncio.sleep(0.1)
+    finally:
+        await warm.close()
+        server.kill()
 
 
 @pytest.mark.real_time

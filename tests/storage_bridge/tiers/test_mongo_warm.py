@@ -9,11 +9,12 @@ import pytest
 from bson.datetime_ms import DatetimeMS
 from pymongo import DeleteOne, MongoClient, UpdateOne
 from pymongo.database import Database
+from pymongo.errors import BulkWriteError
 
 from storage_bridge.model import HOUR_MS, MINUTE_MS, Sample, is_number
 from storage_bridge.tiers.base import TierRejectedError, TierUnavailableError
 from storage_bridge.tiers.mongo_client import Changed, Collection, Mongo, _duplicates
-from storage_bridge.tiers.mongo_documents import parts_of, update_of
+from storage_bridge.tiers.mongo_documents import document_of, parts_of, update_of
 from storage_bridge.tiers.mongo_migrations import migrate
 from storage_bridge.tiers.mongo_settings import Driver, MongoSettings
 from storage_bridge.tiers.mongo_warm import MongoWarm
@@ -103,6 +104,24 @@ async def test_a_minute_is_a_document_in_which_the_usual_costs_nothing(
     }
 
 
+async def test_a_document_is_made_as_a_server_makes_it(mongo: Mongo, warm: MongoWarm) -> None:
+    minutes = mongo.collection("minutes")
+    kinds = [(1.5, "ok"), (-3.0, "suspect:clock"), (None, "bad:crc"), (9.0, "bad:power_on")]
+    for batch in (None, "b1"):
+        for some in (kinds, kinds[:1], kinds[1:2], kinds[2:], kinds[3:]):
+            rows = [Sample(A, HOUR + n, *each, batch) for n, each in enumerate(some)]
+            (part,) = parts_of(rows)
+            await minutes.bulk(operations(rows))
+            (updated,) = await minutes.find({})
+            assert await minutes.insert([document_of(part, DatetimeMS(HOUR))]) == [0], "it is there"
+            await minutes.bulk([DeleteOne({"_id": part.key})])
+            assert await minutes.insert([document_of(part, DatetimeMS(HOUR))]) == []
+            (made,) = await minutes.find({})
+            assert made == updated
+            assert list(made) == list(updated)
+            assert await warm.delete_exact(rows) == len(rows)
+
+
 async def test_a_replay_changes_no_document(mongo: Mongo, warm: MongoWarm) -> None:
     rows = probe_hour(HOUR)[:120]
     await warm.write(rows[30:])
@@ -150,6 +169,50 @@ async def test_a_sum_beyond_a_double_is_no_answer_that_breaks_a_chart(warm: Mong
     assert (bucket.n, bucket.high, bucket.total) == (3, 1.5e308, 0.0)
 
 
+@pytest.mark.parametrize("damage", ["text", [1], 7])
+async def test_a_damaged_document_is_refused_by_name_and_the_others_are_there(
+    warm: MongoWarm, database: Database[dict[str, Any]], damage: object
+) -> None:
+    rows = [Sample(A, HOUR + minute * MINUTE_MS, 20.5, "ok", None) for minute in range(3)]
+    await warm.write(rows)
+    spoiled = f"{A}:{MINUTE + 1}"
+    database["minutes"].update_one({"_id": spoiled}, {"$set": {"v": damage}})
+    with pytest.raises(TierRejectedError, match=f"'{spoiled}' in MongoDB is damaged"):
+        await warm.read(A, HOUR, HOUR + HOUR_MS)
+    assert await warm.read(A, HOUR + 2 * MINUTE_MS, HOUR + HOUR_MS) == rows[2:]
+    late = [row._replace(t=row.t + 5000) for row in rows]
+    with pytest.raises(TierRejectedError):
+        await warm.write([late[1]])
+    await warm.write([late[0], late[2]])
+    with pytest.raises(TierRejectedError):
+        await warm.delete_exact(rows)
+    database["minutes"].update_one({"_id": f"{A}:{MINUTE}"}, {"$set": {"a": "nothing"}})
+    with pytest.raises(TierRejectedError, match="what it adds up to cannot be read"):
+        await warm.span(A)
+
+
+@pytest.mark.parametrize(
+    ("codes", "kind"),
+    [
+        ([40400], TierRejectedError),
+        ([10334], TierRejectedError),
+        ([189, 40400], TierRejectedError),
+        ([189], TierUnavailableError),
+        ([14031], TierUnavailableError),
+        ([50, 11600], TierUnavailableError),
+        ([11000], TierUnavailableError),
+        ([], TierUnavailableError),
+    ],
+)
+def test_what_one_operation_is_refused_for_is_its_own_fault(
+    codes: list[int], kind: type[Exception]
+) -> None:
+    mongo = Mongo(MongoSettings(url="mongodb://127.0.0.1:1/"))
+    errors = [{"index": 0, "code": code, "errmsg": "No."} for code in codes]
+    with pytest.raises(kind, match=r"[^.]\.$"), mongo.told():
+        raise BulkWriteError({"writeErrors": errors, "writeConcernErrors": []})
+
+
 async def test_no_index_lets_documents_expire_and_ranges_have_one(
     mongo: Mongo, warm: MongoWarm, database: Database[dict[str, Any]]
 ) -> None:
@@ -183,6 +246,31 @@ async def test_a_minute_that_grows_while_it_is_deleted_stays_whole(
 
     monkeypatch.setattr(Collection, "bulk", late_bulk)
     assert await warm.delete_exact(rows) == 60
+    assert await warm.read(A, HOUR, HOUR + HOUR_MS) == sorted([*rows[:60], late])
+
+
+async def test_a_minute_in_another_order_is_deleted_and_one_that_grows_meanwhile_is_not(
+    warm: MongoWarm, settings: MongoSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = probe_hour(HOUR)[:180]
+    late = rows[5]._replace(t=rows[5].t + 1)
+    await warm.write(rows[::-1])
+    bulk = Collection.bulk
+    deletions = 0
+
+    async def late_bulk(self: Collection, operations: Sequence[Any]) -> Changed:
+        nonlocal deletions
+        deletions += any(isinstance(operation, DeleteOne) for operation in operations)
+        if deletions == 2:
+            monkeypatch.setattr(Collection, "bulk", bulk)
+            other = MongoWarm(Mongo(settings))
+            await other.open()
+            await other.write([late])
+            await other.close()
+        return await bulk(self, operations)
+
+    monkeypatch.setattr(Collection, "bulk", late_bulk)
+    assert await warm.delete_exact(rows) == 120
     assert await warm.read(A, HOUR, HOUR + HOUR_MS) == sorted([*rows[:60], late])
 
 

@@ -67,6 +67,28 @@ def running_pid(state: Path, node_id: str) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_people_are_told_the_address_and_a_token_that_works(tmp_path: Path) -> None:
+    arguments = ["--kettle", "mash-tun", "--clients", "1", "--state", str(tmp_path / "state")]
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "edge_node", "simulate", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    try:
+        assert process.stdout is not None
+        node, url, _ = process.stdout.readline().split()
+        client, where, word, token = process.stdout.readline().split()
+        assert (node, client, where, word) == ("mash-tun-1", "client-1", "mash-tun-1", "token")
+        assert "heater" in get(f"{url}/v1/state", token)["actuators"]
+    finally:
+        process.terminate()
+        process.wait(LIMIT_S)
+
+
+@pytest.mark.slow
 @pytest.mark.real_time
 @pytest.mark.timeout(400)
 def test_nodes_answer_come_back_when_killed_pause_and_keep_their_state(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 from tests.edge_node.failures.conftest import Brewery, open_simulation, wait_until
 from tests.edge_node.failures.together import Scenario
-from tests.edge_node.failures.vat import AGREE_K, Vat
+from tests.edge_node.failures.vat import Vat
 from tests.standstills import STANDSTILL_S
 
 # A fault is seen at the simulation's next step; a shorter standstill is not asked about again.
@@ -280,43 +280,8 @@ def apart(all_: Breweries) -> str:
         return f"off after {off:.1f} s"
 
 
-def one_still(all_: Breweries) -> str:
-    """The probe of another node freezes while the kettle heats."""
-    with closing(all_.vat("one_still")) as vat:
-        vat.heat()
-        time.sleep(4)
-        vat.fault("temperature", "frozen", node=2)
-        before = vat.reference()["value"]
-        vat.stays(80, vat.may_heat, "the heat goes on")
-        told = vat.reference()
-        assert len(told["probes"]) == 2, "the one that stands still is left out"
-        rose = told["value"] - before
-        assert rose > 2
-        return f"{rose:.1f} K hotter by the two others, the heat went on"
-
-
-def two_still(all_: Breweries) -> str:
-    """The probes of both other nodes freeze while the kettle heats, and agree with each other."""
-    with closing(all_.vat("two_still")) as vat:
-        vat.heat()
-        time.sleep(4)
-        vat.fault("temperature", "frozen", node=1)
-        at = vat.fault("temperature", "frozen", node=2)
-        before = vat.channel()["value"]
-        wait_until(lambda: vat.off_by("disagreement"), "off when they stay behind", 120)
-        off, rose = vat.off_after(at), vat.channel()["value"] - before
-        assert rose <= AGREE_K + 1
-        # They outvote the one that is right, and then the heat shows nothing.
-        vat.heat_until(lambda: vat.off_by("no_rise"), "off for good", 300)
-        assert vat.latches() == {"no_rise"}
-        assert vat.level("contactor") == 0
-        return (
-            f"off after {off:.0f} s and {rose:.1f} K, latched after {time.monotonic() - at:.0f} s"
-        )
-
-
 LONE: Final = (welded, dead, dry, copied, frozen, lost)
-THREE: Final = (unplugged, figures, ramp, liar, distant, apart, one_still, two_still)
+THREE: Final = (unplugged, figures, ramp, liar, distant, apart)
 SCENARIOS: Final[dict[str, tuple[str, Scenario]]] = {
     **{scenario.__name__: ("lone", scenario) for scenario in LONE},
     **{scenario.__name__: ("three", scenario) for scenario in THREE},

@@ -112,9 +112,9 @@ def test_a_node_whose_writes_fail_stays_safe_says_so_and_keeps_all_once_they_wor
             "it says that latches cannot be kept",
         )
         wait_until(
-            lambda: client.call("GET", "/healthz")[1].get("error", {}).get("part") == "spool",
-            "it says that samples cannot be kept",
+            lambda: client.call("GET", "/healthz")[0] == 503, "it says that samples cannot be kept"
         )
+        assert client.call("GET", "/healthz")[1]["error"]["detail"] == {"part": "spool"}
     finally:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, usual)
     assert calm.pid == pid

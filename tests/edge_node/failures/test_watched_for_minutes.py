@@ -24,8 +24,6 @@ NAMES = {
     "liar": "the heater's own probe lies: off until it is flagged, then on by the others",
     "distant": "one of three lies: the median is not touched and the heat goes on",
     "apart": "all three disagree: off",
-    "one_still": "one of three freezes: it is left out and the heat goes on",
-    "two_still": "two of three freeze: off, and latched when the heat shows nothing",
 }
 
 

@@ -49,6 +49,7 @@ class Brew:
     element: float = 0.98
     stuck: bool = False
     reference: bool = False
+    frozen_at: float | None = None  # what both other nodes' probes stand still at
     distort: dict[int, Distort] = field(default_factory=dict)
     control: Callable[[float | None], float] | None = None
     local_k: float = 0.0  # what the water at the probe differs by, mixing away in 20 s
@@ -94,7 +95,8 @@ class Brew:
             ProbeValue(*self.distort.get(i, true)(said[i], self.now), self.now, f"n1/t{i}")
             for i in range(self.probes)
         )
-        reference = Reference(sum(said[-2:]) / 2, self.now, ("n2/t", "n3/t"))
+        fused = sum(said[-2:]) / 2 if self.frozen_at is None else self.frozen_at
+        reference = Reference(fused, self.now, ("n2/t", "n3/t"))
         for later in (0, 500):
             if self.control is not None:
                 process = self.verdict.process["mash"] if self.verdict is not None else None

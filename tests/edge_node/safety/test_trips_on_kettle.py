@@ -251,6 +251,17 @@ def test_a_frozen_probe_beside_a_true_reference_does_not_latch() -> None:
 
 
 @SEEDS
+def test_two_frozen_probes_that_outvote_the_true_one_end_the_heat_and_latch(seed: int) -> None:
+    brew = Brew(start_c=55.0, power=100.0, reference=True, seed=seed)
+    brew.seconds(60)
+    brew.frozen_at = brew.celsius
+    seconds, kelvins = brew.until_trip("no_rise", 260)
+    report("two of three frozen", seconds, kelvins)
+    assert kelvins < 3.5
+    assert brew.actual == 0.0
+
+
+@SEEDS
 def test_two_probes_that_copy_each_other_trip_while_heating(seed: int) -> None:
     brew = Brew(start_c=40.0, power=100.0, probes=2, seed=seed)
     brew.seconds(60)

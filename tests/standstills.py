@@ -1,5 +1,6 @@
 """Whether the machine, not what is tested, stood still; and the second chance that follows."""
 
+import os
 import threading
 import time
 from typing import Final, Self
@@ -8,6 +9,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 STANDSTILL_S: Final = 0.5  # what is asleep for so much too long stood still
+CROWDED: Final = 1.5  # processes that want to run, for each processor: they wait for each other
 
 
 class Standstills:
@@ -34,7 +36,9 @@ class Standstills:
 
 
 def run_again_after_a_standstill(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Run the test; if it failed while the machine stood still, once more, which then counts.
+    """Run the test; if it failed on a machine that stood still or was crowded, once more.
+
+    The second run counts.
 
     The report of the second run has the property `run_again`: a sentence why.
     """
@@ -42,9 +46,14 @@ def run_again_after_a_standstill(item: pytest.Item, nextitem: pytest.Item | None
     with Standstills() as standstills:
         reports = runtestprotocol(item, log=False, nextitem=nextitem)
     stood_s = standstills.longest_s
-    if any(report.failed for report in reports) and stood_s >= STANDSTILL_S:
+    load = os.getloadavg()[0]
+    crowded = load >= CROWDED * (os.cpu_count() or 1)
+    if any(report.failed for report in reports) and (stood_s >= STANDSTILL_S or crowded):
         first = "\n".join(report.longreprtext for report in reports if report.failed)
-        why = f"the machine stood still for {stood_s:.1f} s, and there was: {_last_line(first)}"
+        why = (
+            f"the machine stood still for {stood_s:.1f} s at a load of {load:.1f}, "
+            f"and there was: {_last_line(first)}"
+        )
         reports = runtestprotocol(item, log=False, nextitem=nextitem)
         for report in reports:
             report.user_properties.append(("run_again", why))

@@ -1,6 +1,8 @@
 """Buckets of a chart: how wide, what is in them, and how they go out. Pure."""
 
 from bisect import bisect_left
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from .codec import ChunkHead, total_of
@@ -8,12 +10,13 @@ from .model import HOUR_MS, Sample, is_number
 from .tiers.base import Bucket
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 # Each divides the hour, so that a bucket never lies in two chunks.
 _BELOW_HOUR_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800)
 _HOURS = (1, 2, 3, 4, 6, 8, 12, 24)
 _GAP_MS = 15_000
+_BY_TIME = attrgetter("t")
 
 type Point = list[float | int | None]
 
@@ -101,27 +104,20 @@ def points_of(parts: Iterable[Bucket], width: int) -> list[Point]:
     return points
 
 
-def _merged(parts: Iterable[Bucket], width: int) -> list[Bucket]:
-    merged: list[Bucket] = []
-    for part in sorted(parts, key=lambda bucket: bucket.t):
-        t = part.t - part.t % width
-        if not merged or merged[-1].t != t:
-            merged.append(part._replace(t=t))
-            continue
-        last = merged[-1]
-        lows = [low for low in (last.low, part.low) if low is not None]
-        highs = [high for high in (last.high, part.high) if high is not None]
-        merged[-1] = Bucket(
+def _merged(parts: Iterable[Bucket], width: int) -> Iterator[Bucket]:
+    for t, group in groupby(sorted(parts, key=_BY_TIME), lambda part: part.t - part.t % width):
+        # Columns at once: a year has thousands of parts, and eight series wait for this loop.
+        _, rows, n, lows, highs, totals, firsts, lasts = zip(*group, strict=True)
+        yield Bucket(
             t,
-            last.rows + part.rows,
-            last.n + part.n,
-            min(lows, default=None),
-            max(highs, default=None),
-            last.total + part.total,
-            min(last.first, part.first),
-            max(last.last, part.last),
+            sum(rows),
+            sum(n),
+            min((low for low in lows if low is not None), default=None),
+            max((high for high in highs if high is not None), default=None),
+            sum(totals),
+            min(firsts),
+            max(lasts),
         )
-    return merged
 
 
 def _mean(bucket: Bucket) -> float | None:

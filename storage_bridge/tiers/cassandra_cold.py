@@ -2,7 +2,7 @@
 
 import asyncio
 from itertools import batched, chain, groupby
-from typing import TYPE_CHECKING, override
+from typing import TYPE_CHECKING, Any, override
 
 from storage_bridge.codec import Chunk, ChunkHead
 from storage_bridge.model import hour_of
@@ -14,7 +14,7 @@ from .cassandra_schema import DAY_S, month_of
 from .cassandra_session import CassandraSession
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from storage_bridge.records.base import ColdRecords
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 _SHORT_MS = 16 * DAY_S * 1000  # ranges that nearly always lie in one month, which need no heads
+_T0 = ChunkHead._fields.index("t0") - ChunkHead._fields.index("gen")
 _BATCH = 8  # chunks that are waited for together: half the time goes into waking up for answers
 
 
@@ -103,7 +104,7 @@ class CassandraCold(ColdTier):
     @override
     async def heads(self, series: str, start: int, end: int) -> list[ChunkHead]:
         rows = await self._read("heads", series, hour_of(start), end)
-        return [_head(series, *row) for row in rows]
+        return [_head(series, row) for row in rows]
 
     @override
     async def chunks(self, series: str, start: int, end: int) -> list[Chunk]:
@@ -123,7 +124,7 @@ class CassandraCold(ColdTier):
             )
         known = {(head.hour, head.gen) for head in heads}
         # What only one of the two tables has counts as not archived.
-        found = (Chunk(_head(series, *row[:-1]), row[-1]) for row in chain.from_iterable(pages))
+        found = (Chunk(_head(series, row[:-1]), row[-1]) for row in chain.from_iterable(pages))
         return [chunk for chunk in found if (chunk.head.hour, chunk.head.gen) in known]
 
     @override
@@ -141,10 +142,9 @@ class CassandraCold(ColdTier):
             raise TierUnavailableError(str(err)) from err
 
 
-def _head(series: str, gen: bytes, *facts: object) -> ChunkHead:
-    t0 = facts[3]
-    assert isinstance(t0, int)
-    return ChunkHead(series, hour_of(t0), gen, *facts)  # type: ignore[arg-type]  # as the table has them
+def _head(series: str, row: Sequence[Any]) -> ChunkHead:
+    """From a row that begins with `gen` and goes on as the table `head` does; `t0` is in it."""
+    return ChunkHead(series, hour_of(row[_T0]), *row)
 
 
 def _months(heads: Iterable[ChunkHead]) -> list[tuple[int, list[int]]]:

@@ -61,7 +61,8 @@ STATEMENTS: Final[dict[str, Statement]] = {
         f"VALUES (?, ?, ?, {', '.join('?' * len(_HEAD))}) USING TTL ?"
     ),
     "heads": Statement(
-        f"SELECT gen, {_NAMES} FROM {{ks}}.head WHERE series = ? AND hour >= ? AND hour < ?"  # noqa: S608 - fixed text
+        f"SELECT gen, {_NAMES} FROM {{ks}}.head WHERE series = ? AND hour >= ? AND hour < ?",  # noqa: S608 - fixed text
+        10_000,  # a year in one page, of a megabyte: the next one is asked for only after this one
     ),
     "chunks": Statement(f"SELECT gen, {_NAMES}, data FROM {{ks}}.chunk WHERE {_PARTITION}", 100),  # noqa: S608 - fixed text
     "chunk times": Statement(f"SELECT gen, writetime(crc) FROM {{ks}}.chunk WHERE {_PARTITION}"),  # noqa: S608 - fixed text

@@ -25,10 +25,10 @@ _WRITTEN: Final = (
 class Stores:
     """`start` before use, `stop` after it; `heal` after a test that mistreated them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, quick_start: bool = True) -> None:
         self.redis = RedisServer(folder / "redis")
         self.mongo = MongoServer(folder / "mongo")
-        self.cassandra = CassandraServer(folder / "cassandra", _WRITTEN)
+        self.cassandra = CassandraServer(folder / "cassandra", _WRITTEN, quick_start=quick_start)
 
     def __getitem__(self, name: str) -> Child:
         return {"redis": self.redis, "mongo": self.mongo, "cassandra": self.cassandra}[name]

@@ -63,12 +63,14 @@ class Keeper:
     def status(self) -> dict[str, Any]:
         """`closed`: by tier, why it cannot be used; `last_pass`: what the last archiving did.
 
-        `moved`: what was archived since the start, and how far the pass under way is.
+        `moved`, `records`: what was archived since the start, how far the pass under way is, and
+        how many records the last one left.
         """
         return {
             "closed": self.closed,
             "last_pass": self.last_pass,
             "moved": self._mover.moved._asdict(),
+            "records": self._archiver.archived._asdict(),
         }
 
     @property

@@ -50,6 +50,11 @@ def render(status: Mapping[str, Any], latency: Mapping[int, int]) -> str:
     out.one("counter", "archive_conflicts_total", moved["conflicts"])
     out.one("counter", "archive_failures_total", moved["failed"])
     out.one("gauge", "archive_hours_left", moved["due"] - moved["done"])
+    records = status["tiers"]["records"]
+    out.one("counter", "archive_records_total", records["archived"])
+    if status["leads"]:  # what a follower has left is the leader's by now, whose bridge tells of it
+        out.one("gauge", "archive_records_left", records["left"])
+        out.one("gauge", "archive_records_failing", records["failing"])
     for name, task in sorted(status["tasks"].items()):
         out.add("counter", "task_restarts_total", task["restarts"], task=name)
         out.add("gauge", "task_unsteady", int(task["unsteady"]), task=name)

@@ -10,15 +10,17 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+from weakref import WeakSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 CACHE = Path(__file__).parents[2] / ".cache"
 HOST = "127.0.0.1"
 START_S = 90.0  # a server that is not there after this long never will be
 STOP_S = 30.0
+_TAIL = 4000  # characters
 
 
 class ServerError(RuntimeError):
@@ -43,20 +45,37 @@ def program(name: str, folder: str) -> Path | None:
     return None if found is None else Path(found)
 
 
-_given: set[int] = set()
+def _ports() -> Iterator[int]:
+    """Each port once, in blocks that are this process's until it ends."""
+    blocks = range(20_000, 32_000, 100)  # below the ports that outgoing connections get
+    first = os.getpid() % len(blocks)
+    claims: list[socket.socket] = []
+    for block in (*blocks[first:], *blocks[:first]):
+        claims.append(socket.socket(socket.AF_UNIX))
+        try:
+            # A name without a file, which goes with the process.
+            claims[-1].bind(f"\0smart-beer-ports-{block}")
+        except OSError:
+            claims.pop().close()
+        else:
+            yield from range(block, block + blocks.step)
+
+
+_untried = _ports()
 
 
 def free_port(host: str = HOST) -> int:
-    """A port nobody listens on, below those that outgoing connections get, given out once."""
-    for port in range(20_000 + os.getpid() % 100 * 100, 32_000):
-        if port in _given:
-            continue
+    """A port that nobody listens on, and that nobody else gets while its server is away.
+
+    Neither this process nor another one that asks here is given it again, and no outgoing
+    connection is.
+    """
+    for port in _untried:
         with socket.socket() as probe:
             try:
                 probe.bind((host, port))
             except OSError:
                 continue
-        _given.add(port)
         return port
     raise RuntimeError("no free port between 20000 and 32000")
 
@@ -74,8 +93,11 @@ class Child:
     """A server process in a group of its own; its output goes to `<folder>/output`.
 
     `ready()` says whether it answers. `start` raises ServerError with its output when it does
-    not come up; `stop` and `kill` return once it is gone, and `start` starts it again.
+    not come up; `stop` and `kill` return once it is gone, and `start` starts it again. `every` has
+    all that were started, for those who tell of them.
     """
+
+    every: ClassVar[WeakSet[Child]] = WeakSet()
 
     def __init__(
         self,
@@ -84,6 +106,7 @@ class Child:
         ready: Callable[[], bool],
     ) -> None:
         self.folder = folder
+        self.output = folder / "output"
         self._command = [str(part) for part in command]
         self._ready = ready
         self._process: subprocess.Popen[bytes] | None = None
@@ -108,7 +131,8 @@ class Child:
     def spawn(self) -> None:
         """Start it, no more."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "output").open("ab") as output:
+        self.every.add(self)
+        with self.output.open("ab") as output:
             self._process = subprocess.Popen(
                 self._command,
                 cwd=self.folder,
@@ -123,14 +147,17 @@ class Child:
         assert self._process is not None
         deadline = time.monotonic() + START_S
         while not self._ready():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            ended = self._process.poll()
+            if ended is not None or time.monotonic() > deadline:
                 self.kill()
-                raise ServerError(f"{self._command[0]} did not come up:\n{self.tail()}")
+                how = f"has not answered in {START_S:g} s" if ended is None else f"ended ({ended})"
+                raise ServerError(f"{self._command[0]} {how}; {self.output} ends:\n{self.tail()}")
             time.sleep(0.05)
 
     def tail(self) -> str:
-        """The end of what it said."""
-        return (self.folder / "output").read_text(errors="replace")[-4000:]
+        """The end of what it said, in whole lines."""
+        text = self.output.read_text(errors="replace")
+        return text if len(text) <= _TAIL else text[-_TAIL:].partition("\n")[2]
 
     def stop(self) -> None:
         """End it as an operator would; what does not end is killed."""

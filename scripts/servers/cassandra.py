@@ -37,10 +37,15 @@ _JVM = (
 )  # fmt: skip
 # Starts sooner and answers slower: right for all but benchmarks.
 _QUICK_START = "-XX:TieredStopAtLevel=1"
+# The end of it is what a failure shows: flushes, files and settings would fill that, and the calls
+# that an error went through.
 _LOGBACK = """<configuration>
 <appender name="out" class="ch.qos.logback.core.ConsoleAppender">
-<encoder><pattern>%-5level %d{HH:mm:ss,SSS} %logger{0} %msg%n</pattern></encoder>
+<encoder><pattern>%-5level %d{"HH:mm:ss,SSS"} %logger{0} %msg%n%rootException{3}</pattern></encoder>
 </appender>
+<logger name="org.apache.cassandra.config.Config" level="WARN"/>
+<logger name="org.apache.cassandra.db" level="WARN"/>
+<logger name="org.apache.cassandra.io" level="WARN"/>
 <root level="INFO"><appender-ref ref="out"/></root>
 </configuration>
 """

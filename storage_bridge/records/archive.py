@@ -42,6 +42,17 @@ class RecordsPass(NamedTuple):
     more: bool
 
 
+class Archived(NamedTuple):
+    """Records archived since an archiver was made, and what its last whole pass left.
+
+    `left` are not archived as they are now, at least so many; of them cold does not take `failing`.
+    """
+
+    archived: int = 0
+    left: int = 0
+    failing: int = 0
+
+
 class _Proof(NamedTuple):
     at: float
     content: bytes
@@ -79,6 +90,7 @@ class RecordArchiver:
         self._per_pass = per_pass
         self._clock = clock
         self._seal: str | None = None
+        self.archived = Archived()
         self._proofs: dict[tuple[str, str], _Proof] = {}
 
     async def run_pass(self) -> RecordsPass:
@@ -87,13 +99,15 @@ class RecordArchiver:
         seal = await self._cold.seal()
         if seal != self._seal:  # another archive, or one that was emptied
             self._seal, self._proofs = seal, {}
-        done, more = _Pass(seal), False
+        done, seen, more = _Pass(seal), 0, False
         for kind in KINDS:
             due = await self._warm.unarchived(kind, seal, self._per_pass)
             for some in batched(due, _AT_ONCE, strict=False):
                 await self._step(some, done)
+            seen += len(due)
             more |= len(due) == self._per_pass
         self._proofs = done.proofs
+        self.archived = self.archived._replace(left=seen - done.archived, failing=len(done.failed))
         return RecordsPass(done.copied, done.archived, len(done.proofs), tuple(done.failed), more)
 
     async def _step(self, due: Sequence[Record], done: _Pass) -> None:
@@ -121,7 +135,9 @@ class RecordArchiver:
                 # What another mover wrote again, since cold had forgotten it, settles once more.
                 done.proofs[place] = _Proof(self._clock(), content, mark)
         if proven:
-            done.archived += await self._warm.set_archived(proven, done.seal)
+            noted = await self._warm.set_archived(proven, done.seal)
+            done.archived += noted
+            self.archived = self.archived._replace(archived=self.archived.archived + noted)
 
     def _settling(self, record: Record, done: _Pass) -> bool:
         place = (record.kind, record.key)

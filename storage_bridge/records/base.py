@@ -1,11 +1,12 @@
 """The one protocol for records, whatever store is behind it, and what warm and cold add to it."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Unpack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .model import Record
+    from .where import Where
 
 
 class Readable(Protocol):
@@ -16,16 +17,9 @@ class Readable(Protocol):
         ...
 
     async def find[R: Record](
-        self,
-        kind: type[R],
-        *,
-        start: int | None = None,
-        end: int | None = None,
-        subject: str | None = None,
-        batch: str | None = None,
-        limit: int = 1000,
+        self, kind: type[R], *, limit: int = 1000, **where: Unpack[Where]
     ) -> list[R]:
-        """The first `limit` with `start <= at < end` (ms) of a subject or batch, by rising `at`."""
+        """The first `limit` of those asked for, by rising `at`, then `key`."""
         ...
 
 

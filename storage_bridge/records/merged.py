@@ -2,12 +2,13 @@
 
 import asyncio
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final, override
+from typing import TYPE_CHECKING, Final, Unpack, override
 
 from storage_bridge.tiers.base import TierError
 
 from .base import Readable
 from .pages import find_all
+from .where import fits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from storage_bridge.tiers.base import Role, Tiers
 
     from .model import Record
+    from .where import Where
 
 _TIMEOUT_S: Final = 15.0
 
@@ -34,20 +36,9 @@ class MergedRecords:
             _Side("cold", tiers.cold.records, self.partial, timeout_s),
         )
 
-    async def find_all[R: Record](
-        self,
-        kind: type[R],
-        *,
-        start: int = 0,
-        end: int | None = None,
-        subject: str | None = None,
-        batch: str | None = None,
-    ) -> AsyncGenerator[R]:
+    async def find_all[R: Record](self, kind: type[R], **where: Unpack[Where]) -> AsyncGenerator[R]:
         """As `pages.find_all`."""
-        streams = [
-            find_all(side, kind, start=start, end=end, subject=subject, batch=batch)
-            for side in self._sides
-        ]
+        streams = [find_all(side, kind, **where) for side in self._sides]
         heads = list(await asyncio.gather(*(anext(stream, None) for stream in streams)))
         while record := min((head for head in heads if head), key=_place, default=None):
             at, found = record.at, record
@@ -60,24 +51,15 @@ class MergedRecords:
                     other = await side.get(kind, record.key)
                 found = found if other is None else found.merge(other)
             # Of another time or batch by now: it is found there.
-            asked = subject in (None, found.subject) and batch in (None, found.batch)
-            if found.at == at and asked:
+            if found.at == at and fits(found, where):
                 yield found
 
     async def find[R: Record](
-        self,
-        kind: type[R],
-        *,
-        start: int | None = None,
-        end: int | None = None,
-        subject: str | None = None,
-        batch: str | None = None,
-        limit: int | None = None,
+        self, kind: type[R], *, limit: int | None = None, **where: Unpack[Where]
     ) -> list[R]:
         """As `Records.find`; None: all there are."""
         found: list[R] = []
-        every = self.find_all(kind, start=start or 0, end=end, subject=subject, batch=batch)
-        async with aclosing(every) as records:
+        async with aclosing(self.find_all(kind, **where)) as records:
             async for record in records:
                 found.append(record)
                 if len(found) == limit:
@@ -103,19 +85,9 @@ class _Side(Readable):
 
     @override
     async def find[R: Record](
-        self,
-        kind: type[R],
-        *,
-        start: int | None = None,
-        end: int | None = None,
-        subject: str | None = None,
-        batch: str | None = None,
-        limit: int = 1000,
+        self, kind: type[R], *, limit: int = 1000, **where: Unpack[Where]
     ) -> list[R]:
-        asked = self._records.find(
-            kind, start=start, end=end, subject=subject, batch=batch, limit=limit
-        )
-        return await self._ask(asked) or []
+        return await self._ask(self._records.find(kind, limit=limit, **where)) or []
 
     async def _ask[T](self, question: Coroutine[object, object, T]) -> T | None:
         if self._away:

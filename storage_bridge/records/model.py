@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, get_args, override
 from storage_bridge.model import T_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 MAX_ID: Final = 255  # characters of what names something
 MAX_TEXT: Final = 100_000  # characters of what people read
@@ -269,13 +269,14 @@ KINDS: Final[tuple[type[Record], ...]] = (
 )
 
 
-def merged[R: Record](records: list[R]) -> dict[str, R]:
-    """By key, what several records of one kind come to."""
-    found: dict[str, R] = {}
+def merged[R: Record](records: Iterable[R]) -> list[R]:
+    """What they come to: one of each kind and key."""
+    found: dict[tuple[type[R], str], R] = {}
     for record in records:
-        before = found.get(record.key)
-        found[record.key] = record if before is None else before.merge(record)
-    return found
+        place = type(record), record.key
+        before = found.get(place)
+        found[place] = record if before is None else before.merge(record)
+    return list(found.values())
 
 
 def _key(*parts: object) -> str:

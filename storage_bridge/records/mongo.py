@@ -3,7 +3,7 @@
 `cold` is the seal of the archive that holds the document as it is now; without it none does.
 """
 
-from typing import TYPE_CHECKING, Any, Final, override
+from typing import TYPE_CHECKING, Any, Final, Unpack, override
 
 from pymongo import UpdateOne
 
@@ -12,11 +12,14 @@ from storage_bridge.tiers.mongo_migrations import migrate
 
 from .base import WarmRecords
 from .model import KINDS, Record, merged
+from .where import exactly, span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from storage_bridge.tiers.mongo_client import Collection, Mongo
+
+    from .where import Where
 
 _USER: Final = "records"
 _ROUNDS: Final = 50
@@ -70,24 +73,10 @@ class MongoRecords(WarmRecords):
 
     @override
     async def find[R: Record](
-        self,
-        kind: type[R],
-        *,
-        start: int | None = None,
-        end: int | None = None,
-        subject: str | None = None,
-        batch: str | None = None,
-        limit: int = 1000,
+        self, kind: type[R], *, limit: int = 1000, **where: Unpack[Where]
     ) -> list[R]:
-        query: dict[str, Any] = {}
-        if start is not None:
-            query["at"] = {"$gte": start}
-        if end is not None:
-            query.setdefault("at", {})["$lt"] = end
-        if subject is not None:
-            query["subject"] = subject
-        if batch is not None:
-            query["batch"] = batch
+        start, end = span(where)
+        query = {"at": {"$gte": start, "$lt": end}, **exactly(where)}
         found = await self._mongo.collection(kind.kind).find(
             query, ["d"], sort=[("at", 1), ("_id", 1)], limit=limit
         )
@@ -115,9 +104,9 @@ class MongoRecords(WarmRecords):
 
 async def put(mongo: Mongo, records: Sequence[Record]) -> int:
     """See `Records.put`; for the warm tier as well, whose conflicts are records."""
-    new = 0
+    new, each = 0, merged(records)
     for kind in KINDS:
-        wanted = merged([record for record in records if type(record) is kind])
+        wanted = {record.key: record for record in each if type(record) is kind}
         if wanted:
             new += await _put(mongo.collection(kind.kind), kind, wanted)
     return new

@@ -1,34 +1,26 @@
 """All records of a question, however many."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Unpack
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from .base import Readable
     from .model import Record
+    from .where import Where
 
 PAGE: Final = 1000
 HOUR_MS: Final = 3_600_000
 
 
 async def find_all[R: Record](
-    records: Readable,
-    kind: type[R],
-    *,
-    start: int = 0,
-    end: int | None = None,
-    subject: str | None = None,
-    batch: str | None = None,
-    page: int = PAGE,
+    records: Readable, kind: type[R], *, page: int = PAGE, **where: Unpack[Where]
 ) -> AsyncIterator[R]:
     """As `Records.find`, page after page; what is added meanwhile may come or not."""
-    at, limit = start, page
+    limit = page
     seen: set[str] = set()  # keys of the time a page begins at
     while True:
-        found = await records.find(
-            kind, start=at, end=end, subject=subject, batch=batch, limit=limit
-        )
+        found = await records.find(kind, limit=limit, **where)
         for record in found:
             if record.key not in seen:
                 yield record
@@ -36,8 +28,8 @@ async def find_all[R: Record](
             return
         last = found[-1].at
         # More of one time than a page holds: look at more.
-        limit = limit * 2 if last == at else page
-        at, seen = last, {record.key for record in found if record.at == last}
+        limit = limit * 2 if last == where.get("start") else page
+        where["start"], seen = last, {record.key for record in found if record.at == last}
 
 
 async def newest_time[R: Record](

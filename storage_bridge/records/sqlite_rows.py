@@ -4,7 +4,7 @@ import json
 import sqlite3
 from typing import TYPE_CHECKING, Final, Literal
 
-from .model import KINDS, Record, merged
+from .model import Record, merged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,24 +43,22 @@ type Table = Literal["record", "archived_record"]
 def put(connection: sqlite3.Connection, records: Sequence[Record], table: Table = "record") -> int:
     """Merge records into what there is; how many brought anything new."""
     new = 0
-    for kind in KINDS:
-        wanted = merged([record for record in records if type(record) is kind])
-        for key, record in wanted.items():
-            body = _body(connection, kind, key, table)
-            known = None if body is None else kind.of(body)
-            after = record if known is None else known.merge(record)
-            if after == known:
-                continue
-            # What a newer version of the bridge added stays in it.
-            text = json.dumps({**(body or {}), **after.body()}, ensure_ascii=False)
-            row = (kind.kind, key, after.at, after.subject, after.batch, text)
-            # Replaced as a whole: what has changed is not archived.
-            connection.execute(
-                f"INSERT OR REPLACE INTO {table} (kind, key, at, subject, batch, body)"  # noqa: S608 - two fixed tables
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                row,
-            )
-            new += 1
+    for record in merged(records):
+        body = _body(connection, type(record), record.key, table)
+        known = None if body is None else type(record).of(body)
+        after = record if known is None else known.merge(record)
+        if after == known:
+            continue
+        # What a newer version of the bridge added stays in it.
+        text = json.dumps({**(body or {}), **after.body()}, ensure_ascii=False)
+        row = (after.kind, after.key, after.at, after.subject, after.batch, text)
+        # Replaced as a whole: what has changed is not archived.
+        connection.execute(
+            f"INSERT OR REPLACE INTO {table} (kind, key, at, subject, batch, body)"  # noqa: S608 - two fixed tables
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            row,
+        )
+        new += 1
     return new
 
 
@@ -83,20 +81,12 @@ def find[R: Record](
     table: Table = "record",
 ) -> list[R]:
     """See `Records.find`."""
-    asked = [
-        (clause, value)
-        for clause, value in (
-            ("at >= ?", start),
-            ("at < ?", end),
-            ("subject = ?", subject),
-            ("batch = ?", batch),
-        )
-        if value is not None
-    ]
-    where = "".join(f" AND {clause}" for clause, _ in asked)
+    every = {"at >= ?": start, "at < ?": end, "subject = ?": subject, "batch = ?": batch}
+    asked = {clause: value for clause, value in every.items() if value is not None}
+    where = "".join(f" AND {clause}" for clause in asked)
     found = connection.execute(
         f"SELECT body FROM {table} WHERE kind = ?{where} ORDER BY at, key LIMIT ?",  # noqa: S608 - fixed text
-        (kind.kind, *(value for _, value in asked), limit),
+        (kind.kind, *asked.values(), limit),
     )
     return [kind.of(json.loads(body)) for (body,) in found]
 

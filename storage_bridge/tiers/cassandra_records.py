@@ -2,20 +2,21 @@
 
 import uuid
 from functools import reduce
-from itertools import chain
-from typing import TYPE_CHECKING, Final, NamedTuple, override
+from typing import TYPE_CHECKING, Final, NamedTuple, Unpack, override
 
-from storage_bridge.model import T_MAX
 from storage_bridge.records.base import ColdRecords
 from storage_bridge.records.content import Content, content_of, record_of
-from storage_bridge.records.model import KINDS, Record, merged
+from storage_bridge.records.model import Record, merged
+from storage_bridge.records.where import fits, span
 from storage_bridge.side_by_side import side_by_side
 
 from .base import TierRejectedError, TierUnavailableError
 from .cassandra_schema import month_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from storage_bridge.records.where import Where
 
     from .cassandra_link import Rows
     from .cassandra_session import CassandraSession
@@ -65,19 +66,13 @@ class CassandraRecords(ColdRecords):
 
     @override
     async def put(self, records: Sequence[Record]) -> int:
-        new = 0
-        wanted = iter(_by_key(records))
+        async def put_one(record: Record) -> bool:
+            look = await self._look(record)
+            if not look.whole:
+                await self._write(look)
+            return look.known != look.after
 
-        async def work() -> None:
-            nonlocal new
-            for record in wanted:
-                look = await self._look(record)
-                if not look.whole:
-                    await self._write(look)
-                new += look.known != look.after
-
-        await side_by_side(_AT_ONCE, work)
-        return new
+        return sum(await _each(merged(records), put_one))
 
     @override
     async def get[R: Record](self, kind: type[R], key: str) -> R | None:
@@ -85,23 +80,14 @@ class CassandraRecords(ColdRecords):
 
     @override
     async def find[R: Record](
-        self,
-        kind: type[R],
-        *,
-        start: int | None = None,
-        end: int | None = None,
-        subject: str | None = None,
-        batch: str | None = None,
-        limit: int = 1000,
+        self, kind: type[R], *, limit: int = 1000, **where: Unpack[Where]
     ) -> list[R]:
-        first, after = start or 0, T_MAX if end is None else end
         found: list[R] = []
-        async for places in self._places(kind, first, after, batch, min(limit, _PAGE)):
-            for place, record in zip(places, await self._get_all(kind, places), strict=True):
+        async for places in self._places(kind, where, min(limit, _PAGE)):
+            records = await _each(places, lambda place: self.get(kind, place.key))
+            for place, record in zip(places, records, strict=True):
                 # A record has one time and batch, though it may have had others.
-                if record is None or record.at != place.at:
-                    continue
-                if batch in (None, record.batch) and subject in (None, record.subject):
+                if record is not None and record.at == place.at and fits(record, where):
                     found.append(record)
             if len(found) >= limit:
                 break
@@ -121,15 +107,8 @@ class CassandraRecords(ColdRecords):
 
     @override
     async def held(self, records: Sequence[Record]) -> list[bytes | None]:
-        looks: list[_Look | None] = [None] * len(records)
-        left = iter(enumerate(records))
-
-        async def work() -> None:
-            for number, record in left:
-                looks[number] = await self._look(record)
-
-        await side_by_side(_AT_ONCE, work)
-        return [look.mark if look is not None and look.whole else None for look in looks]
+        looks = await _each(records, self._look)
+        return [look.mark if look.whole else None for look in looks]
 
     async def _look[R: Record](self, record: R) -> _Look:
         rows = await self._read("record", record.kind, record.key)
@@ -154,9 +133,10 @@ class CassandraRecords(ColdRecords):
         await self._session.run_all(*statements)
 
     async def _places(
-        self, kind: type[Record], start: int, end: int, batch: str | None, page: int
+        self, kind: type[Record], where: Where, page: int
     ) -> AsyncIterator[list[_Place]]:
         """Where records of a range or batch are found, by rising time and key, page by page."""
+        (start, end), batch = span(where), where.get("batch")
         if start >= end:
             return
         names = [_batch(batch)] if batch is not None else await self._months(kind, start, end)
@@ -181,17 +161,6 @@ class CassandraRecords(ColdRecords):
         rows = await self._read("places", kind, place, at, key, end, limit)
         return [_Place(place, *row) for row in rows]
 
-    async def _get_all[R: Record](self, kind: type[R], places: list[_Place]) -> list[R | None]:
-        found: list[R | None] = [None] * len(places)
-        left = iter(enumerate(places))
-
-        async def work() -> None:
-            for number, place in left:
-                found[number] = await self.get(kind, place.key)
-
-        await side_by_side(_AT_ONCE, work)
-        return found
-
     async def _read(self, name: str, *parameters: object) -> Rows:
         (rows,) = await self._read_all((name, parameters))
         return rows
@@ -203,12 +172,17 @@ class CassandraRecords(ColdRecords):
             raise TierUnavailableError(str(err)) from err
 
 
-def _by_key(records: Iterable[Record]) -> Iterable[Record]:
-    """What they come to, one for each key."""
-    kept = list(records)
-    return chain.from_iterable(
-        merged([record for record in kept if type(record) is kind]).values() for kind in KINDS
-    )
+async def _each[T, U](items: Sequence[T], ask: Callable[[T], Awaitable[U]]) -> list[U]:
+    """What each of them gives, in their order, some asked at the same time."""
+    given: dict[int, U] = {}
+    left = iter(enumerate(items))
+
+    async def work() -> None:
+        for number, item in left:
+            given[number] = await ask(item)
+
+    await side_by_side(_AT_ONCE, work)
+    return [given[number] for number in range(len(items))]
 
 
 def _merged[R: Record](kind: type[R], rows: Rows) -> R | None:

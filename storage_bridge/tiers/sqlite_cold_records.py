@@ -1,10 +1,11 @@
 """Archived records in the store file, one row for each: transactions merge them."""
 
 import uuid
-from typing import TYPE_CHECKING, Final, override
+from typing import TYPE_CHECKING, override
 
 from storage_bridge.records import sqlite_rows
 from storage_bridge.records.base import ColdRecords
+from storage_bridge.records.sqlite import SqliteTable
 
 if TYPE_CHECKING:
     import sqlite3
@@ -12,54 +13,11 @@ if TYPE_CHECKING:
 
     from storage_bridge.records.model import Record
 
-    from .sqlite_store import SqliteStore
 
-_USER: Final = "archived records"
-_TABLE: Final = "archived_record"
-
-
-class SqliteColdRecords(ColdRecords):
+class SqliteColdRecords(SqliteTable, ColdRecords):
     """Rows beside the encoded hours."""
 
-    def __init__(self, store: SqliteStore) -> None:
-        self._store = store
-
-    @override
-    async def open(self) -> None:
-        await self._store.open(_USER)
-
-    @override
-    async def close(self) -> None:
-        await self._store.close(_USER)
-
-    @override
-    async def put(self, records: Sequence[Record]) -> int:
-        return await self._store.write(
-            lambda connection: sqlite_rows.put(connection, records, _TABLE)
-        )
-
-    @override
-    async def get[R: Record](self, kind: type[R], key: str) -> R | None:
-        return await self._store.read(
-            lambda connection: sqlite_rows.get(connection, kind, key, _TABLE)
-        )
-
-    @override
-    async def find[R: Record](
-        self,
-        kind: type[R],
-        *,
-        start: int | None = None,
-        end: int | None = None,
-        subject: str | None = None,
-        batch: str | None = None,
-        limit: int = 1000,
-    ) -> list[R]:
-        return await self._store.read(
-            lambda connection: sqlite_rows.find(
-                connection, kind, start, end, subject, batch, limit, _TABLE
-            )
-        )
+    table = "archived_record"
 
     @override
     async def seal(self) -> str:
@@ -77,7 +35,7 @@ class SqliteColdRecords(ColdRecords):
         def look(connection: sqlite3.Connection) -> list[bytes | None]:
             marks: list[bytes | None] = []
             for record in records:
-                known = sqlite_rows.get(connection, type(record), record.key, _TABLE)
+                known = sqlite_rows.get(connection, type(record), record.key, self.table)
                 whole = known is not None and known.merge(record) == known
                 marks.append(b"" if whole else None)  # what is acknowledged is on the disk
             return marks

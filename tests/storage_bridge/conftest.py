@@ -11,7 +11,7 @@ import pytest
 
 from storage_bridge.outbox import Outbox
 
-from .servers import required
+from .servers import required, said_since
 from .servers.cassandra import Address, cassandra_address
 from .servers.mongo import drop, mongo_url
 from .servers.redis import PREFIX, redis_cluster_url, redis_sentinel_url, redis_url
@@ -55,6 +55,17 @@ def pytest_runtest_call() -> Generator[None]:
     """See `required`."""
     with required():
         return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that failed shows what the servers said meanwhile."""
+    report = yield
+    if report.failed:
+        report.sections += said_since(call.start)
+    return report
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import override
 
 import pytest
 
-from storage_bridge.records.archive import RecordArchiver, RecordsPass
+from storage_bridge.records.archive import Archived, RecordArchiver, RecordsPass
 from storage_bridge.records.base import ColdRecords, WarmRecords
 from storage_bridge.records.merged import MergedRecords
 from storage_bridge.records.model import KINDS, Batch, BatchSeries, Event, Note, Record
@@ -74,6 +74,10 @@ class Archiving:
         self._archiver = RecordArchiver(
             warm, cold, settle_s=SETTLE, per_pass=per_pass, clock=lambda: self.clock
         )
+
+    @property
+    def archived(self) -> Archived:
+        return self._archiver.archived
 
     async def once(self, later: float = 0.0) -> RecordsPass:
         self.clock += later
@@ -151,6 +155,33 @@ async def test_many_go_a_pass_at_a_time(tiers: Tiers) -> None:
     assert await archiving.once(SETTLE) == (0, 10, 0, (), True)
     await archiving.all()
     await archiving.check(events)
+
+
+async def test_it_counts_what_it_archived_and_what_the_last_whole_pass_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiers = embedded(tmp_path / "store.db")
+    await tiers.open()
+    archiving = Archiving(tiers.warm.records, tiers.cold.records)
+    assert archiving.archived == (0, 0, 0)
+    await tiers.warm.records.put(ONE_OF_EACH)
+    number = len(ONE_OF_EACH)
+    await archiving.once()
+    assert archiving.archived == (0, number, 0), "copied, but it has not settled"
+    await archiving.once(SETTLE)
+    assert archiving.archived == (number, 0, 0)
+    await tiers.warm.records.put([replace(BATCH, ended=5)])
+    await archiving.once()
+    await tiers.warm.records.put([Event("switch.a", 1, "on")])
+    with monkeypatch.context() as patch:
+        patch.setattr(SqliteColdRecords, "seal", Away.seal)
+        with pytest.raises(TierUnavailableError):
+            await archiving.once(SETTLE)
+    assert archiving.archived == (number, 1, 0), "it has not seen what there is now"
+    await archiving.all()
+    assert archiving.archived == (number + 2, 0, 0)
+    await tiers.warm.records.close()
+    await tiers.close()
 
 
 async def test_two_archivers_at_once_and_late_merges_end_in_one_archive(
@@ -296,6 +327,7 @@ async def test_what_is_not_given_back_is_told_and_stays_due(tmp_path: Path) -> N
         (sentence,) = done.failed
         assert "did not give back" in sentence
         assert BATCH.key in sentence
+        assert archiving.archived == (0, 1, 1)
     assert await archiving.due() == [BATCH]
     await tiers.warm.records.close()
     await tiers.close()

@@ -12,9 +12,19 @@ import pytest
 
 from scripts.servers import Child, MissingServerError, answers, free_port
 
-__all__ = ["Child", "answers", "free_port", "required"]
+__all__ = ["Child", "answers", "free_port", "required", "said_since"]
 
 REQUIRE = "SMART_BEER_REQUIRE_SERVERS"
+
+
+def said_since(t: float) -> list[tuple[str, str]]:
+    """Which servers have said something since `t` (s since 1970), and the end of that."""
+    said = [each for each in Child.every if each.output.exists()]
+    return [
+        (f"The end of {each.output}", each.tail())
+        for each in sorted(said, key=lambda each: each.output)
+        if each.output.stat().st_mtime >= t
+    ]
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,14 +14,14 @@ from .ha_client import (
     HomeAssistantClientError,
     raise_for_result,
 )
+from .records.merged import MergedRecords
 from .records.model import Acknowledgement, Alarm, Record
-from .records.pages import find_all
-from .tiers.base import TierError
+from .tiers.base import TierError, TierUnavailableError
 
 if TYPE_CHECKING:
     from .ha_link import Working
     from .kettles import Kettles
-    from .records.base import Records
+    from .tiers.base import Tiers
 
 type Alarms = dict[str, Alarm]
 
@@ -32,24 +33,33 @@ ASK_EVERY_S: Final = 5.0  # the least time between two questions for the kettles
 
 @dataclass(slots=True)
 class _Pages:
-    """Of one connection: the last page of each node, and the nodes compared with the records."""
+    """Of one connection: the last page of each node, and every alarm that was in any.
+
+    `first` is the time (ms) of the first page that is not past, of nodes that `due` says are to be
+    compared with the records.
+    """
 
     before: dict[str, Alarms] = field(default_factory=dict)
-    compared: set[str] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)
+    nodes: set[str] = field(default_factory=set)
+    first: dict[str, int] = field(default_factory=dict)
+    due: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class AlarmLog:
     """`follow` keeps the records of alarms for as long as a connection lasts.
 
     Each event is a page: all alarms of a node at a time. An alarm that the next page of its node
-    lacks has been cleared; one that is open in the records and not in the newest page as well: it
-    went while nobody looked.
+    lacks has been cleared; one that is open in the records, be it the archive alone, and in no page
+    as well: it went while nobody looked. While a tier cannot be asked for those, `problem` says so.
     """
 
-    def __init__(self, records: Records, kettles: Kettles, *, retry: Backoff = RETRY) -> None:
-        self._records = records
+    def __init__(self, tiers: Tiers, kettles: Kettles, *, retry: Backoff = RETRY) -> None:
+        self._tiers = tiers
+        self._records = tiers.warm.records
         self._kettles = kettles
         self._retry = retry
+        self.problem: str | None = None
         self.counts: Counter[str] = Counter()
 
     async def follow(self, client: HomeAssistantClient, working: Working) -> None:
@@ -59,10 +69,13 @@ class AlarmLog:
         subscription, _ = await client.call("smart_beer/alarms")
         working()
         asked: set[int] = set()
+        pages = _Pages()
+        self.problem = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._ask(client, asked))
-                await self._receive(client, subscription, asked)
+                tasks.create_task(self._compare(pages))
+                await self._receive(client, subscription, asked, pages)
         except* HomeAssistantClientError as group:
             # One of them is reason enough; the others follow from it.
             raise CannotConnectError(str(group.exceptions[0])) from group
@@ -76,9 +89,8 @@ class AlarmLog:
             await asyncio.sleep(ASK_EVERY_S)
 
     async def _receive(
-        self, client: HomeAssistantClient, subscription: int, asked: set[int]
+        self, client: HomeAssistantClient, subscription: int, asked: set[int], pages: _Pages
     ) -> None:
-        pages = _Pages()
         while True:
             _, message = await client.receive()
             if not isinstance(message, dict):
@@ -101,19 +113,20 @@ class AlarmLog:
             self.counts["malformed"] += 1
             LOGGER.warning("A message about alarms was not understood: %s", err)
             return
-        known = pages.before.get(node_id, {})
+        pages.told |= alarms.keys()
+        if not past and node_id not in pages.nodes:
+            pages.nodes.add(node_id)
+            pages.first[node_id] = t
+            pages.due.set()
+        gone = [
+            replace(alarm, cleared=max(t, alarm.since))
+            for key, alarm in pages.before.get(node_id, {}).items()
+            if key not in alarms
+        ]
         attempt = 0
         while True:
             try:
                 await self._records.open()
-                if not past and node_id not in pages.compared:
-                    # What was left open by an earlier connection.
-                    known = await self._open_alarms(node_id) | known
-                gone = [
-                    replace(alarm, cleared=max(t, alarm.since))
-                    for key, alarm in known.items()
-                    if key not in alarms
-                ]
                 new = await self._records.put([*alarms.values(), *gone, *seen])
             except TierError as err:
                 log = LOGGER.warning if attempt == 0 else LOGGER.debug
@@ -124,15 +137,50 @@ class AlarmLog:
                 break
         self.counts["records"] += new
         pages.before[node_id] = alarms
-        if not past:
-            pages.compared.add(node_id)
 
-    async def _open_alarms(self, node_id: str) -> Alarms:
-        return {
-            alarm.key: alarm
-            async for alarm in find_all(self._records, Alarm, subject=node_id)
-            if alarm.cleared is None
-        }
+    async def _compare(self, pages: _Pages) -> None:
+        """Clear what an earlier connection left open, until every tier was asked for it."""
+        attempt = 0
+        while True:
+            await pages.due.wait()
+            pages.due.clear()
+            while nodes := dict(pages.first):
+                try:
+                    await self._clear_old(nodes, pages.told)
+                except TierError as err:
+                    self.problem = f"Alarms that went while nobody looked may stay open: {err}"
+                    log = LOGGER.warning if attempt == 0 else LOGGER.debug
+                    log("%s It is tried again.", self.problem)
+                    await asyncio.sleep(self._retry.wait(attempt))
+                    attempt += 1
+                else:
+                    attempt, self.problem = 0, None
+                    for node_id in nodes:
+                        del pages.first[node_id]
+
+    async def _clear_old(self, nodes: dict[str, int], told: set[str]) -> None:
+        """Clear open alarms of these nodes that no page has told of; raises TierError.
+
+        What one tier has is cleared though the other cannot be asked: if that one knows of an
+        earlier end, merging leaves it so. What began after the first page is of another bridge,
+        whose Home Assistant is ahead of this one, and may well stand.
+        """
+        await self._records.open()
+        both = MergedRecords(self._tiers)
+        async with aclosing(both.find_all(Alarm, end=max(nodes.values()) + 1)) as alarms:
+            open_ones = [
+                alarm
+                async for alarm in alarms
+                if alarm.cleared is None and alarm.since <= nodes.get(alarm.node_id, -1)
+            ]
+        gone = [
+            replace(alarm, cleared=nodes[alarm.node_id])
+            for alarm in open_ones
+            if alarm.key not in told
+        ]
+        self.counts["records"] += await self._records.put(gone)
+        if both.partial:
+            raise TierUnavailableError(both.partial[0]["error"])
 
 
 def read_page(node_id: str, rows: list[dict[str, Any]]) -> tuple[Alarms, list[Record]]:

@@ -16,6 +16,7 @@ from .backup_file import BackupError, Contents, Kind, Writer, check
 from .codec import Chunk, CodecError, encode, verified
 from .model import HOUR_MS, Sample, hour_of
 from .outbox_schema import BUSY_S
+from .record_rows import rows_of
 from .records.merged import MergedRecords
 from .records.model import KINDS
 from .stored import all_series, span_of
@@ -108,7 +109,7 @@ async def _write(
             progress(done, len(names), samples)
     progress(len(names), len(names), samples)
     async for some in all_records(tiers):
-        writer.add_json(Kind.RECORDS, [[record.kind, record.body()] for record in some])
+        writer.add_json(Kind.RECORDS, rows_of(some))
         records += len(some)
     writer.finish(hours=hours, samples=samples, records=records, damaged=damaged)
 

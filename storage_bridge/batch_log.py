@@ -12,8 +12,8 @@ from .data_dir import write_private
 from .kettles import Kettles, stand_in
 from .model import MINUTE_MS
 from .reader import MAX_LIMIT, Reader
+from .records.merged import MergedRecords
 from .records.model import Batch, BatchSeries, Record
-from .records.pages import find_all
 from .tiers.base import TierError, TierUnavailableError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from .model import Sample
     from .records.base import Records
+    from .tiers.base import Tiers
 
 LOGGER = logging.getLogger(__name__)
 
@@ -40,16 +41,16 @@ class BatchLog:
     def __init__(
         self,
         path: Path,
-        records: Records,
-        reader: Reader,
+        tiers: Tiers,
         kettles: Kettles,
         *,
         retry: Backoff = RETRY,
         ask_s: float = ASK_S,
     ) -> None:
         self._path = path
-        self._records = records
-        self._reader = reader
+        self._tiers = tiers
+        self._records = tiers.warm.records
+        self._reader = Reader(*tiers)
         self._kettles = kettles
         self._retry = retry
         self._ask_s = ask_s
@@ -117,11 +118,17 @@ class BatchLog:
     async def _open_series(self) -> dict[str, str]:
         """What the series carried, by the records: for a new data_dir on a store with batches."""
         await self._records.open()
-        return {
-            one.series: one.batch_id
-            async for one in find_all(self._records, BatchSeries)
-            if one.last is None
-        }
+        both = MergedRecords(self._tiers)
+        found = await both.find(BatchSeries)
+        for missing in both.partial:
+            if missing["tier"] == "warm":
+                raise TierUnavailableError(missing["error"])
+            # Samples do not wait for an archive: at worst a batch that is over is shown without
+            # its end.
+            LOGGER.warning(
+                "Batches that only the archive knows may have ended unseen: %s", missing["error"]
+            )
+        return {one.series: one.batch_id for one in found if one.last is None}
 
     async def _keep(self, carried: dict[str, str], waiting: list[Change]) -> None:
         await asyncio.to_thread(_save, self._path, carried, waiting)

@@ -1,4 +1,4 @@
-"""`smart-beer-bridge export` and `import`: samples into files, and back without loss."""
+"""`smart-beer-bridge export` and `import`: samples and batches into files, back without loss."""
 
 import argparse
 import asyncio
@@ -8,21 +8,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from .batch_record import dump, read_batch
 from .batches import batch_samples
 from .cli_data import UsageError, add_range, range_of
 from .cli_progress import Progress
 from .config import load
 from .importer import import_file
 from .model import Sample
-from .samples_file import FORMATS, writer_of
+from .samples_file import FORMATS, record_beside, writer_of
 from .stored import absent, all_series, open_store, pages
 from .tiers import Tiers
+
+_NAMED = 3  # records that differ, in a sentence
 
 
 def add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe `export`."""
-    parser = commands.add_parser("export", help="write stored samples to a file")
-    parser.add_argument("--batch", metavar="ID", help="all samples of this batch")
+    parser = commands.add_parser("export", help="write stored samples, or a batch, to a file")
+    parser.add_argument(
+        "--batch",
+        metavar="ID",
+        help="all samples of this batch, and its record (kettles, alarms, acknowledgements, "
+        "notes): in a Parquet file itself, beside a CSV file as FILE.record.json",
+    )
     parser.add_argument(
         "--series", action="append", metavar="NODE/CHANNEL", help="may be repeated; default: all"
     )
@@ -34,8 +42,14 @@ def add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def add_import(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe `import`."""
-    parser = commands.add_parser("import", help="store the samples of an exported file again")
-    parser.add_argument("file", type=Path, metavar="FILE", help="CSV or Parquet, as exported")
+    parser = commands.add_parser("import", help="store what an exported file holds again")
+    parser.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="CSV or Parquet, as exported; the record of a batch comes with it, for CSV from "
+        "FILE.record.json, where that is",
+    )
     parser.set_defaults(command=lambda options: asyncio.run(_import(options)))
 
 
@@ -45,18 +59,39 @@ async def _export(options: argparse.Namespace) -> int:
         raise UsageError("--batch has its own series and range: leave --series, --start, --end out")
     if options.format == "parquet" and options.output == "-" and sys.stdout.isatty():
         raise UsageError("Parquet is nothing for a terminal: give --output FILE")
+    beside = None
+    if options.format == "csv" and options.output != "-":
+        beside = record_beside(Path(options.output))
+    if options.batch is None and beside is not None and beside.exists():
+        raise UsageError(
+            f"{beside} is the record of a batch, which an import would take for that of this "
+            "export: give another FILE, or remove it"
+        )
     async with open_store(load(options.config)) as tiers:
         if problem := await absent(tiers, options.series or ()):
             print(problem, file=sys.stderr)
             return 1
+        record = None
+        if options.batch is not None:
+            record = dump(await read_batch(tiers, options.batch))
+            if beside is not None:
+                # Before the samples: a CSV file that has its name is never without its record.
+                with _output(str(beside)) as file:
+                    file.write(record.encode())
         with _output(options.output) as file, Progress("exported") as progress:
-            writer = writer_of(options.format, file)
+            writer = writer_of(options.format, file, record)
             count = 0
             async for done, total, samples in _samples(tiers, options):
                 await asyncio.to_thread(writer.write, samples)
                 count += len(samples)
                 progress.show(done, total, count)
             await asyncio.to_thread(writer.close)
+    if options.batch is not None and options.format == "csv":
+        what = "The record of the batch (kettles, alarms, acknowledgements, notes)"
+        if beside is None:
+            print(f"{what} is not in it: give --output FILE for it", file=sys.stderr)
+        else:
+            print(f"{what} is in {beside}: keep it beside {options.output}")
     return 0
 
 
@@ -88,13 +123,22 @@ async def _import(options: argparse.Namespace) -> int:
                     100 * done // max(1, total), 100, count, "%"
                 ),
             )
+    if result.records:
+        print(f"{result.records} records of the batch came with it", file=sys.stderr)
+    if result.differing:
+        more = ", ..." if len(result.differing) > _NAMED else ""
+        print(
+            f"{len(result.differing)} records are stored with another content; of the two texts "
+            f"one stayed: {', '.join(result.differing[:_NAMED])}{more}",
+            file=sys.stderr,
+        )
     if result.conflicts:
         print(
             f"{result.conflicts} samples are stored with another content; that stayed, theirs is "
             "among the conflicts",
             file=sys.stderr,
         )
-    return 1 if result.conflicts else 0
+    return 1 if result.conflicts or result.differing else 0
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from .batch_log import BatchLog
 from .ha_link import HomeAssistantLink
 from .kettles import Kettles
 from .mirror import Mirror
-from .reader import Reader
 from .site_leader import SiteLeader
 
 if TYPE_CHECKING:
@@ -26,9 +25,9 @@ class Following:
     """
 
     def __init__(self, config: BridgeConfig, outbox: Outbox, tiers: Tiers) -> None:
-        home, records, kettles = config.home_assistant, tiers.warm.records, Kettles()
-        self.batches = BatchLog(config.batches_path, records, Reader(*tiers), kettles)
-        self._alarms = AlarmLog(records, kettles)
+        home, kettles = config.home_assistant, Kettles()
+        self.batches = BatchLog(config.batches_path, tiers, kettles)
+        self._alarms = AlarmLog(tiers, kettles)
         self._mirror = Mirror(config.mirror, outbox, tiers)
         self.leader = SiteLeader()
         self._links = {
@@ -60,11 +59,14 @@ class Following:
 
     def status(self) -> dict[str, Any]:
         """By part: `problem`, and what was done."""
-        counts = {"alarms": self._alarms.counts, "mirror": self._mirror.counts}
-        links = {
-            name: {"problem": link.problem, "counts": dict(counts.get(name, {}))}
-            for name, link in self._links.items()
-        }
+        parts: dict[str, AlarmLog | Mirror] = {"alarms": self._alarms, "mirror": self._mirror}
+        links: dict[str, dict[str, Any]] = {}
+        for name, link in self._links.items():
+            part = parts.get(name)
+            links[name] = {
+                "problem": link.problem or (part and part.problem),
+                "counts": dict(part.counts) if part else {},
+            }
         if "mirror" in links and not self.leader.leads:
             links["mirror"]["problem"] = None
         return {"batches": self.batches.status(), **links}

@@ -31,6 +31,7 @@ WINDOW_MS: Final = 6 * 3_600_000  # of history asked for at once: 1 Hz is a mega
 RECORDER_S: Final = 30.0
 ASK_S: Final = 2.0
 HISTORY_S: Final = 60.0  # after a start, how long the history of Home Assistant may take to load
+AGAIN_S: Final = 60.0  # until an archive that does not answer is asked again
 
 
 class Mirror:
@@ -39,6 +40,7 @@ class Mirror:
     What changed since the newest that is stored comes from the recorder first, then it is live; so
     after a failure nothing is missing, as long as the recorder keeps it. In the records or the
     outbox before the next of the same entity is looked at: what is stored tells where to go on.
+    Entities of which that is not known, since the archive is away, wait, and `problem` says so.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Mirror:
         recorder_s: float = RECORDER_S,
         ask_s: float = ASK_S,
         history_s: float = HISTORY_S,
+        again_s: float = AGAIN_S,
     ) -> None:
         self._entity_ids = list(entity_ids)
         self._outbox = outbox
@@ -57,25 +60,52 @@ class Mirror:
         self._recorder_s = recorder_s
         self._ask_s = ask_s
         self._history_s = history_s
+        self._again_s = again_s
         self._marks: dict[str, int] = {}
         self._numbers: tuple[str, int] | None = None
+        self.problem: str | None = None
         self.counts: Counter[str] = Counter()
 
     async def follow(self, client: HomeAssistantClient, working: Working) -> None:
-        """Catch up, then follow; raises what the client, the outbox and the tiers raise."""
+        """Catch up, then follow; raises what the client, the outbox and the tiers raise.
+
+        Returns to be called again after a while when some entities wait for the archive.
+        """
         live = LiveStates()
         subscription, _ = await client.call("subscribe_entities", entity_ids=self._entity_ids)
         shown = await self._shown(client, subscription, live)
-        for entity_id, mark in (
-            await stored_marks(self._entity_ids, self._outbox, self._tiers)
-        ).items():
-            # What this process has handed to the outbox may not be seen there yet.
-            if mark is not None:
-                self._marks[entity_id] = max(mark, self._marks.get(entity_id, 0))
+        held = await self._look_up_marks()
         for entity_id, mark in list(self._marks.items()):
             await self._catch_up(client, entity_id, mark, shown.get(entity_id))
-        await self._store(list(shown.values()))
+        await self._store([item for item in shown.values() if item.entity_id not in held])
         working()
+        try:
+            async with asyncio.timeout(self._again_s if held else None) as limit:
+                await self._follow_live(client, subscription, live, held)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+
+    async def _look_up_marks(self) -> set[str]:
+        """Learn where each entity goes on; those of which nobody can tell."""
+        marks = await stored_marks(self._entity_ids, self._outbox, self._tiers)
+        for entity_id, mark in marks.known.items():
+            # What this process has handed to the outbox may not be seen there yet.
+            self._marks[entity_id] = max(mark, self._marks.get(entity_id, 0))
+        held = set(marks.unknown - self._marks.keys())
+        before, self.problem = self.problem, None
+        if held:
+            self.problem = (
+                f"{', '.join(sorted(held))}: not mirrored until the archive says up to when they "
+                f"were; the recorder of Home Assistant fills the gap then. {marks.error}"
+            )
+            if self.problem != before:
+                LOGGER.warning("%s", self.problem)
+        return held
+
+    async def _follow_live(
+        self, client: HomeAssistantClient, subscription: int, live: LiveStates, held: set[str]
+    ) -> None:
         queue: asyncio.Queue[Item] = asyncio.Queue()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -83,7 +113,8 @@ class Mirror:
                 while True:
                     _, received = await client.receive()
                     if isinstance(received, dict) and received.get("id") == subscription:
-                        _put(queue, self._items(live, received.get("event")))
+                        items = self._items(live, received.get("event"))
+                        _put(queue, [item for item in items if item.entity_id not in held])
         except* Exception as group:
             # One of them is reason enough; the others follow from it.
             raise group.exceptions[0] from group

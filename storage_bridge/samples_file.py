@@ -1,4 +1,4 @@
-"""Files of samples, in either format."""
+"""Files of samples, in either format, with the record of the batch that they are of."""
 
 import io
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, Protocol, cast, override
@@ -66,8 +66,11 @@ class Pieces(io.RawIOBase):
         return self._taken + len(self._data)
 
 
-def writer_of(name: Format, file: BinaryIO | Pieces) -> Writer:
-    """A writer into an open file; imports pyarrow for Parquet alone, raises ParquetMissingError."""
+def writer_of(name: Format, file: BinaryIO | Pieces, record: str | None = None) -> Writer:
+    """A writer into an open file; imports pyarrow for Parquet alone, raises ParquetMissingError.
+
+    `record` is the text of a batch's record. CSV has no place for it: see `record_beside`.
+    """
     target = cast("BinaryIO", file)
     if name == "csv":
         return CsvWriter(target)
@@ -75,7 +78,7 @@ def writer_of(name: Format, file: BinaryIO | Pieces) -> Writer:
         from .samples_parquet import ParquetWriter  # noqa: PLC0415 - only where it is asked for
     except ImportError as err:
         raise _missing(err) from err
-    return ParquetWriter(target)
+    return ParquetWriter(target, record)
 
 
 def read_file(path: Path) -> Iterator[tuple[list[Sample], int, int]]:
@@ -83,9 +86,7 @@ def read_file(path: Path) -> Iterator[tuple[list[Sample], int, int]]:
 
     What a file is tells its beginning. Raises ParquetMissingError.
     """
-    with path.open("rb") as file:
-        magic = file.read(len(_MAGIC))
-    if magic != _MAGIC:
+    if not _is_parquet(path):
         yield from read_csv(path)
         return
     try:
@@ -93,6 +94,36 @@ def read_file(path: Path) -> Iterator[tuple[list[Sample], int, int]]:
     except ImportError as err:
         raise _missing(err) from err
     yield from read_parquet(path)
+
+
+def read_record(path: Path) -> str | None:
+    """The text of the record that was exported with a file; None without one.
+
+    Raises FileFormatError, OSError, ParquetMissingError.
+    """
+    if not _is_parquet(path):
+        beside = record_beside(path)
+        try:
+            return beside.read_text("utf-8")
+        except FileNotFoundError:
+            return None
+        except UnicodeDecodeError as err:
+            raise FileFormatError(f"{beside} is no text: {err}") from err
+    try:
+        from .samples_parquet import record_in  # noqa: PLC0415 - only where it is asked for
+    except ImportError as err:
+        raise _missing(err) from err
+    return record_in(path)
+
+
+def record_beside(path: Path) -> Path:
+    """Where the record of the batch in a CSV file is."""
+    return path.with_name(f"{path.name}.record.json")
+
+
+def _is_parquet(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
 
 
 def _missing(err: ImportError) -> ParquetMissingError:
@@ -110,5 +141,7 @@ __all__ = [
     "Pieces",
     "Writer",
     "read_file",
+    "read_record",
+    "record_beside",
     "writer_of",
 ]

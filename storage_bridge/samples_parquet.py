@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+RECORD: Final = b"smart-beer-batch"  # in the key-value metadata, what `batch_record` makes
 ROW_GROUP: Final = 100_000  # about 10 MB of memory, and what a reader has to take in at once
 SCHEMA: Final = pa.schema(
     [
@@ -25,10 +26,12 @@ SCHEMA: Final = pa.schema(
 
 
 class ParquetWriter:
-    """Writes row groups of ROW_GROUP samples, compressed with zstd."""
+    """Writes row groups of ROW_GROUP samples, compressed with zstd, and the record of a batch."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, record: str | None = None) -> None:
         self._writer: Any = pq.ParquetWriter(file, SCHEMA, compression="zstd")
+        if record is not None:
+            self._writer.add_key_value_metadata({RECORD: record.encode()})
         self._waiting: list[Sample] = []
 
     def write(self, samples: Sequence[Sample]) -> None:
@@ -67,6 +70,16 @@ def read_parquet(path: Path) -> Iterator[tuple[list[Sample], int, int]]:
                 done += len(samples)
                 yield samples, done, total
     except pa.ArrowException as err:
+        raise FileFormatError(f"{path} cannot be read as Parquet: {err}") from err
+
+
+def record_in(path: Path) -> str | None:
+    """The record of a batch in a file; None without one. Raises FileFormatError and OSError."""
+    try:
+        with pq.ParquetFile(path) as file:
+            record: bytes | None = (file.metadata.metadata or {}).get(RECORD)
+            return None if record is None else record.decode()
+    except (pa.ArrowException, UnicodeDecodeError) as err:
         raise FileFormatError(f"{path} cannot be read as Parquet: {err}") from err
 
 

@@ -11,6 +11,7 @@ import orjson
 from aiohttp import web
 
 from storage_bridge import batches
+from storage_bridge.batch_record import dump, read_batch
 from storage_bridge.model import T_MAX
 from storage_bridge.records.model import MAX_TEXT
 from storage_bridge.samples_file import FORMATS, Format, ParquetMissingError, Pieces, writer_of
@@ -56,19 +57,25 @@ async def one(request: web.Request) -> web.Response:
 
 
 async def export(request: web.Request) -> web.StreamResponse:
-    """Every sample of a batch as `format=csv|parquet`, streamed.
+    """Every sample of a batch as `format=csv|parquet`, streamed; Parquet has its record too.
 
     What fails on the way cuts the connection, so that no file passes as whole which is not.
     """
     query.only(request, ("format",))
     name = _format(request)
     batch_id = request.match_info["id"]
+    tiers, record = request.app[CONTEXT].tiers, None
+    if name == "parquet":
+        try:
+            record = dump(await read_batch(tiers, batch_id))
+        except StoreError as err:
+            raise TierUnavailableError(str(err)) from err
     pieces = Pieces()
     try:
-        writer = writer_of(name, pieces)
+        writer = writer_of(name, pieces, record)
     except ParquetMissingError as err:
         raise query.BadQueryError(str(err)) from err
-    async with aclosing(batches.batch_samples(request.app[CONTEXT].tiers, batch_id)) as pages:
+    async with aclosing(batches.batch_samples(tiers, batch_id)) as pages:
         try:
             first: list[Sample] = await anext(pages, [])
         except StoreError as err:

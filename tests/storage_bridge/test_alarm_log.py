@@ -12,9 +12,8 @@ from storage_bridge.backoff import Backoff
 from storage_bridge.ha_link import HomeAssistantLink
 from storage_bridge.kettles import Kettles
 from storage_bridge.records.model import Acknowledgement, Alarm
+from storage_bridge.tiers import Tiers, embedded
 from storage_bridge.tiers.base import TierUnavailableError
-from storage_bridge.tiers.sqlite_store import SqliteStore
-from storage_bridge.tiers.sqlite_warm import SqliteWarm
 
 from .fake_home_assistant import TOKEN, FakeHomeAssistant
 from .waiting import until
@@ -40,19 +39,23 @@ def page(t: int, *alarms: dict[str, Any], past: bool = False) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def records(tmp_path: Path) -> AsyncIterator[Records]:
-    made = SqliteWarm(SqliteStore(tmp_path / "store.db")).records
+async def tiers(tmp_path: Path) -> AsyncIterator[Tiers]:
+    made = embedded(tmp_path / "store.db")
     await made.open()
     yield made
+    await made.warm.records.close()
     await made.close()
 
 
+@pytest.fixture
+def records(tiers: Tiers) -> Records:
+    return tiers.warm.records
+
+
 @asynccontextmanager
-async def following(
-    ha: FakeHomeAssistant, records: Records
-) -> AsyncIterator[tuple[AlarmLog, Kettles]]:
+async def following(ha: FakeHomeAssistant, tiers: Tiers) -> AsyncIterator[tuple[AlarmLog, Kettles]]:
     kettles = Kettles()
-    log = AlarmLog(records, kettles, retry=QUICK)
+    log = AlarmLog(tiers, kettles, retry=QUICK)
     link = HomeAssistantLink("alarms", log.follow, url=ha.url, token=lambda: TOKEN, reconnect=QUICK)
     task = asyncio.create_task(link.run())
     try:
@@ -72,8 +75,8 @@ async def told(records: Records, *expected: tuple[str, int | None]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_an_alarm_is_raised_seen_and_cleared(records: Records) -> None:
-    async with FakeHomeAssistant() as ha, following(ha, records):
+async def test_an_alarm_is_raised_seen_and_cleared(records: Records, tiers: Tiers) -> None:
+    async with FakeHomeAssistant() as ha, following(ha, tiers):
         ha.alarm_pages.append(page(11, alarm("hot"), alarm("dry", 11)))
         await told(records, ("hot", None), ("dry", None))
         ha.alarm_pages.append(page(16, alarm("hot", acknowledged=SEEN)))
@@ -87,14 +90,14 @@ async def test_an_alarm_is_raised_seen_and_cleared(records: Records) -> None:
         assert hot == Alarm("mash-a", "hot", 10, "Look at it.", 20, "mash-tun", "B1")
 
 
-async def test_pages_that_come_again_change_nothing(records: Records) -> None:
+async def test_pages_that_come_again_change_nothing(records: Records, tiers: Tiers) -> None:
     pages = [page(11, alarm("hot")), page(12), page(13, alarm("hot", 13)), page(14)]
     async with FakeHomeAssistant() as ha:
         for count in range(1, 5):
             ha.alarm_pages = [
                 {**one, "past": place < count} for place, one in enumerate(pages[:count], 1)
             ]
-            async with following(ha, records):
+            async with following(ha, tiers):
                 expected: list[tuple[str, int | None]] = [("hot", None)]
                 expected = [("hot", 12)] if count >= 2 else expected
                 expected += [("hot", None)] if count == 3 else []
@@ -102,12 +105,12 @@ async def test_pages_that_come_again_change_nothing(records: Records) -> None:
                 await told(records, *expected)
 
 
-async def test_one_that_went_while_nobody_looked_is_cleared(records: Records) -> None:
+async def test_one_that_went_while_nobody_looked_is_cleared(records: Records, tiers: Tiers) -> None:
     await records.put([Alarm("mash-a", f"a{n}", n, "x", None) for n in range(3)])
     await records.put([Alarm("other", "a0", 0, "x", None)])
     async with FakeHomeAssistant() as ha:
         ha.alarm_pages = [page(40, past=True), page(50, alarm("a1", 1, batch_id=None))]
-        async with following(ha, records) as (log, _):
+        async with following(ha, tiers) as (log, _):
             await told(records, ("a0", 50), ("a1", None), ("a2", 50), ("a0", None))
             ha.alarm_pages += [{"node_id": 5}, "nonsense", page(51, alarm("a1", "soon"))]  # type: ignore[arg-type, list-item]
             await until(lambda: log.counts["malformed"] == 3, "told apart")
@@ -116,7 +119,7 @@ async def test_one_that_went_while_nobody_looked_is_cleared(records: Records) ->
 
 
 async def test_a_store_that_is_away_is_waited_for(
-    records: Records, monkeypatch: pytest.MonkeyPatch
+    records: Records, tiers: Tiers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put, failures = records.put, iter(range(5))
 
@@ -126,13 +129,13 @@ async def test_a_store_that_is_away_is_waited_for(
         return await put(given)
 
     monkeypatch.setattr(records, "put", away)
-    async with FakeHomeAssistant() as ha, following(ha, records):
+    async with FakeHomeAssistant() as ha, following(ha, tiers):
         ha.alarm_pages += [page(11, alarm("hot")), page(12)]
         await told(records, ("hot", 12))
 
 
-async def test_a_kettle_that_is_not_known_is_asked_for(records: Records) -> None:
-    async with FakeHomeAssistant() as ha, following(ha, records) as (_, kettles):
+async def test_a_kettle_that_is_not_known_is_asked_for(tiers: Tiers) -> None:
+    async with FakeHomeAssistant() as ha, following(ha, tiers) as (_, kettles):
         ha.kettles = {"new/t": "fermenter"}
         assert kettles.of("new/t") is None
         await until(lambda: kettles.of("new/t") == "fermenter", "learnt")

@@ -15,14 +15,15 @@ from storage_bridge.batch_log import BatchLog
 from storage_bridge.config import load
 from storage_bridge.kettles import Kettles
 from storage_bridge.model import HOUR_MS, Sample
-from storage_bridge.reader import Reader
 from storage_bridge.records.base import Records
+from storage_bridge.records.merged import MergedRecords
 from storage_bridge.records.model import Batch, BatchSeries
 from storage_bridge.tiers import Tiers, embedded
 from storage_bridge.tiers.base import TierUnavailableError
 from storage_bridge.tiers.mongo_client import Mongo
 from storage_bridge.tiers.mongo_settings import MongoSettings
 from storage_bridge.tiers.mongo_warm import MongoWarm
+from storage_bridge.tiers.sqlite_cold_records import SqliteColdRecords
 
 from .bridge_files import write_config
 from .events import EPOCH
@@ -55,8 +56,7 @@ def told(kettles: dict[str, str]) -> Kettles:
 @asynccontextmanager
 async def logging(folder: Path, tiers: Tiers, kettles: Kettles) -> AsyncIterator[BatchLog]:
     log = BatchLog(
-        folder / "batches.json", tiers.warm.records, Reader(*tiers), kettles, retry=QUICK,
-        ask_s=0.02,
+        folder / "batches.json", tiers, kettles, retry=QUICK, ask_s=0.02,
     )  # fmt: skip
     task = asyncio.create_task(log.run())
     try:
@@ -239,6 +239,37 @@ async def test_without_its_file_it_goes_on_with_what_the_records_say(
             ("A", "k", at(0), at(0)),
             ("B", "k", at(2), at(4)),
         ]
+    await tiers.close()
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_a_batch_that_only_the_archive_has_ends_too_unless_that_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away: bool
+) -> None:
+    """A bridge that was set up anew beside a warm tier that came back empty."""
+    tiers = embedded(tmp_path / "store.db")
+    await tiers.open()
+    await tiers.warm.write(stream("n/t", ".AA"))
+    await tiers.cold.records.put(
+        [Batch("A", "k", at(1), None, "A", "", 0), BatchSeries("A", "n/t", "k", at(1), None)]
+    )
+
+    async def gone(*_args: object, **_more: object) -> None:
+        raise TierUnavailableError("The archive has gone.")
+
+    with monkeypatch.context() as patch:
+        if away:
+            patch.setattr(SqliteColdRecords, "find", gone)
+        async with logging(tmp_path, tiers, told({"n/t": "k"})) as log:
+            await feed(log, tiers, stream("n/t", "..B", 3))
+            await written(log)
+    ended = (
+        [("B", "k", at(5), None)] if away else [("A", "k", at(2), at(2)), ("B", "k", at(5), None)]
+    )
+    assert await shown(tiers.warm.records) == ended
+    assert [(b.batch_id, b.started) for b in await MergedRecords(tiers).find(Batch)] == [
+        ("A", at(1)), ("B", at(5)),
+    ]  # fmt: skip
     await tiers.close()
 
 

@@ -19,7 +19,7 @@ from storage_bridge import samples_parquet
 from storage_bridge.cli import main
 from storage_bridge.codec import encode
 from storage_bridge.config import load as load_config
-from storage_bridge.importer import import_file
+from storage_bridge.importer import Imported, import_file
 from storage_bridge.kettles import stand_in
 from storage_bridge.model import MAX_TEXT, T_MAX, Sample
 from storage_bridge.records.model import Batch
@@ -100,7 +100,7 @@ async def test_a_store_is_the_same_after_a_round_trip(
         path = save(folder / "x", name, await everything(one))
         for _ in range(2):  # done again it changes nothing
             result = await import_file(other, path, lambda *_: None)
-            assert result == (len(samples), 0)
+            assert result == Imported(len(samples), 0)
         assert bits(await everything(other)) == bits(await everything(one))
         want: dict[tuple[str, str], list[int]] = {}
         for sample in samples:
@@ -152,7 +152,8 @@ async def test_what_is_stored_otherwise_stays_and_is_told(tmp_path: Path) -> Non
     await tiers.open()
     await tiers.warm.write([Sample("n/t", 1, 1.0, "ok", None)])
     rows = [Sample("n/t", 1, 2.0, "ok", None), Sample("n/t", 2, 2.0, "ok", None)]
-    assert await import_file(tiers, save(tmp_path / "x", "csv", rows), lambda *_: None) == (2, 1)
+    file = save(tmp_path / "x", "csv", rows)
+    assert await import_file(tiers, file, lambda *_: None) == Imported(2, 1)
     assert [row.value for row in await everything(tiers)] == [1.0, 2.0]
     assert (await tiers.warm.conflicts(5))[0].refused.value == 2.0
     await tiers.warm.records.close()

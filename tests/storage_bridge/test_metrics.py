@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 
+from storage_bridge.keeper import Keeper
 from storage_bridge.metrics import render
+from storage_bridge.records.model import Batch
+from storage_bridge.tiers import embedded
 
 STATUS: dict[str, Any] = {
     "source": {"connected": True, "counts": {"batches": 3}},
+    "leads": True,
     "outbox": {
         "rows": 2, "samples": 20, "letters": 4, "bytes": 4096, "max_bytes": 9999,
         "full": False, "error": None,
@@ -28,6 +32,7 @@ STATUS: dict[str, Any] = {
         "closed": {"cold": "refused"},
         "last_pass": {"error": "refused", "failed": []},
         "moved": {"copied": 4, "deleted": 9, "conflicts": 0, "failed": 1, "done": 2, "due": 5},
+        "records": {"archived": 7, "left": 3, "failing": 1},
     },
     "tasks": {"feed warm": {"restarts": 1, "unsteady": True}},
     "coverage": {'n"\\\n': [{"samples": 12, "lost": 3}, {"samples": 1, "lost": 0}]},
@@ -44,6 +49,9 @@ def test_every_line_is_well_formed_and_each_family_typed_once() -> None:
         assert line in types or sample.fullmatch(line), line
     assert 'sink_rows_behind{sink="warm"} 2' in text
     assert "archive_hours_left 3" in text
+    assert "archive_records_total 7" in text
+    assert "archive_records_left 3" in text
+    assert "archive_records_failing 1" in text
     assert "outbox_letters 4" in text
     assert "batch_changes_waiting 1" in text
     assert 'following{part="alarms"} 0' in text
@@ -70,6 +78,24 @@ def test_every_line_is_well_formed_and_each_family_typed_once() -> None:
 def test_an_archive_that_does_not_get_on_is_a_figure(last_pass: object, failing: int) -> None:
     text = render({**STATUS, "tiers": {**STATUS["tiers"], "last_pass": last_pass}}, {})
     assert f"smart_beer_bridge_archive_failing {failing}\n" in text
+
+
+async def test_records_that_wait_for_the_archive_are_a_figure(tmp_path: Path) -> None:
+    tiers = embedded(tmp_path / "store.db")
+    keeper = Keeper(tiers, hot_days=3, warm_days=30)
+    await keeper.open_now()
+    try:
+        await tiers.warm.records.put([Batch("B001", "k", 1000, None, "B001", "", 0)])
+        await keeper.archive_once()
+        text = render({**STATUS, "tiers": keeper.status()}, {})
+        assert "smart_beer_bridge_archive_records_total 0\n" in text, "it settles first"
+        assert "smart_beer_bridge_archive_records_left 1\n" in text
+        assert "smart_beer_bridge_archive_records_failing 0\n" in text
+        follower = render({**STATUS, "leads": False, "tiers": keeper.status()}, {})
+        assert "archive_records_left" not in follower, "the leader's bridge archives them"
+    finally:
+        await tiers.warm.records.close()
+        await tiers.close()
 
 
 def test_the_dashboard_asks_for_nothing_that_is_not_told() -> None:

@@ -37,12 +37,17 @@ def ms(second: int) -> int:
 
 @asynccontextmanager
 async def mirroring(
-    folder: Path, ha: FakeHomeAssistant, entities: tuple[str, ...] = (GRAVITY, PUMP)
+    folder: Path,
+    ha: FakeHomeAssistant,
+    entities: tuple[str, ...] = (GRAVITY, PUMP),
+    **settings: object,
 ) -> AsyncIterator[Bridge]:
-    """A bridge whose mirror waits less for the recorder than in a brewery."""
-    bridge = Bridge(load(write_config(folder, ha.url)))
+    """A bridge whose mirror waits less for the recorder, and the archive, than in a brewery."""
+    bridge = Bridge(load(write_config(folder, ha.url, **settings)))
     await bridge.start()
-    mirror = Mirror(entities, bridge.outbox, bridge.tiers, recorder_s=20, ask_s=0.02, history_s=0.3)
+    mirror = Mirror(
+        entities, bridge.outbox, bridge.tiers, recorder_s=20, ask_s=0.02, history_s=0.3, again_s=0.5
+    )
     link = HomeAssistantLink(
         "entities", mirror.follow, url=ha.url, token=lambda: TOKEN, reconnect=QUICK
     )
@@ -57,7 +62,7 @@ async def mirroring(
 
 async def numbers(bridge: Bridge) -> list[tuple[int, float | None]]:
     await until(lambda: bridge.feeders["warm"].idle, "stored")
-    rows: list[Sample] = await bridge.tiers.warm.read(f"ha/{GRAVITY}", 0, 10**15)
+    rows: list[Sample] = await bridge.tiers.warm.read(f"ha/{GRAVITY}", 0, ms(100_000))
     return [(row.t, row.value) for row in rows]
 
 

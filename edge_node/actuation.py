@@ -158,6 +158,8 @@ class Actuation:
         """
         try:
             now = self.core.evaluate(regulate=regulate)
+        # Whatever it was, some outputs may have been written and others not. Whoever called says
+        # what it was, and the next tick meets it too.
         except Exception:
             self._outputs.safe()
             raise
@@ -224,6 +226,11 @@ class Actuation:
                 f"Channel {channel_id} of node {node_id} contradicts the other probes of its "
                 "kettle and is left out: check where it sits, then its calibration."
             )
+        if self._outputs.defect is not None:
+            texts["outputs_defect"] = (
+                f"The outputs of node {node_id} met a defect of the program: "
+                f"{self._outputs.defect}. See its log, report this, then start the node again."
+            )
         if self.failure is not None or self.stalled:
             texts["actuation_failing"] = (
                 f"The outputs of node {node_id} are not looked after ({self.failure or 'stalled'}) "
@@ -233,6 +240,12 @@ class Actuation:
             texts["latches_not_kept"] = (
                 f"Node {node_id} cannot keep its latches: {self.latches.problem}. Make room or "
                 "replace the card; after a restart it would not know what tripped."
+            )
+        if self.gains.problem is not None:
+            texts["gains_not_kept"] = (
+                f"Node {node_id} cannot keep the gains of its controllers: {self.gains.problem}. "
+                "It goes on with those it has, and tries again. Make room or replace the card; "
+                "after a restart it would go by what is on the disk."
             )
         if self._heartbeat is not None and self._heartbeat.problem is not None:
             texts["guard_unheard"] = (

@@ -211,9 +211,12 @@ async def _pairing_button(node: Node, port: int) -> AsyncIterator[None]:
 
 
 async def _check(node: Node) -> None:
-    """Keep the alarms right also while nothing is sampled."""
+    """Keep the alarms right also while nothing is sampled; write gains that the disk refused."""
     while True:
         await asyncio.sleep(_CHECK_S)
+        if node.actuation is not None and node.actuation.gains.problem is not None:
+            # A disk that hangs holds up nothing but this: every tick refreshes the alarms, too.
+            await asyncio.to_thread(node.actuation.gains.keep)
         node.refresh()
 
 

@@ -13,6 +13,7 @@ from zeroconf import Error, IPVersion
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 from edge_node.api.health import API_VERSION
+from edge_node.supervise import supervise
 
 if TYPE_CHECKING:
     from edge_node.node import Node
@@ -42,7 +43,8 @@ class Announcement:
 
     async def start(self) -> None:
         """Begin to announce, in the background."""
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="announcement")
+        watched = supervise("announcement", self._run, self._node.report_task)
+        self._task = asyncio.get_running_loop().create_task(watched, name="announcement")
 
     async def stop(self) -> None:
         """Withdraw the announcement."""
@@ -66,9 +68,6 @@ class Announcement:
                 )
                 await asyncio.sleep(wait * random.uniform(0.75, 1.25))  # noqa: S311 - only jitter
                 wait = min(MAX_RETRY_S, wait * 2)
-            except Exception:
-                LOGGER.exception("The announcement has failed; trying again in %.0f s", MAX_RETRY_S)
-                await asyncio.sleep(MAX_RETRY_S)
 
     async def _announce(self, addresses: list[str]) -> None:
         """Announce these addresses until the machine has others. Raises OSError, zeroconf.Error."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +22,13 @@ class GainStore:
     """Gains by controller. They hold for what they were found for and no longer.
 
     A controller whose own `pid`, heater or kettle's volume is another one in the configuration now
-    goes back to what that says, for good.
+    goes back to what that says, for good. `problem` says why they could not be written last.
     """
 
     def __init__(self, config: NodeConfig) -> None:
         self._path = config.data_dir / "gains.json"
+        self._disk = threading.Lock()
+        self.problem: str | None = None
         self._found_for = {c.id: _found_for(config, c) for c in config.controllers}
         self._written = self._read()
         self._kept = {name: gains for name, gains in self._written.items() if self._holds(name)}
@@ -50,16 +53,19 @@ class GainStore:
 
     def keep(self) -> bool:
         """Bring them to the disk, if they are not there; whether they are now. Blocks."""
-        kept = self._kept
-        if kept == self._written:
+        with self._disk:
+            kept = self._kept
+            if kept == self._written:
+                return True
+            try:
+                write_kept(self._path, kept)
+            except SecretFileError as err:
+                if self.problem is None:
+                    LOGGER.error("The gains of an autotune cannot be kept: %s", err)  # noqa: TRY400
+                self.problem = str(err)
+                return False
+            self._written, self.problem = kept, None
             return True
-        try:
-            write_kept(self._path, kept)
-        except SecretFileError as err:
-            LOGGER.error("The gains of an autotune cannot be kept: %s", err)  # noqa: TRY400
-            return False
-        self._written = kept
-        return True
 
     def _read(self) -> dict[str, dict[str, Any]]:
         try:

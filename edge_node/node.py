@@ -63,7 +63,8 @@ class Node:
         self._watches = {channel.id: ProbeWatch() for channel in config.channels}
         self._alarms = Alarms()
         self._task_failures: dict[str, str] = {}
-        self._lost, self._dropped, self._steps = Recent(), Recent(), Recent()
+        self._lost, self._dropped, self._steps, self._cut = (Recent() for _ in range(4))
+        self._watchers_cut = 0
         self._told_known = False
         self._last_tick = clock.mono_ms()
         self._spool_failed_at: int | None = None
@@ -315,6 +316,11 @@ class Node:
         texts |= self._clock_alarms(mono)
         if self.actuation is not None:
             texts |= self.actuation.alarms()
+        if self._cut.active(self._watchers_cut, mono):
+            texts["watcher_cut"] = (
+                f"Node {node_id} failed to tell a screen what changes ({self._watchers_cut} times "
+                "so far): load that screen anew, and report this with the node's log."
+            )
         for name, failure in self._task_failures.items():
             texts[f"task_{name}"] = (
                 f"The {name} of node {node_id} died and is being restarted: {failure}"
@@ -374,9 +380,11 @@ class Node:
         for callback in list(self._subscribers):
             try:
                 callback(change)
+            # Nothing that a screen's stream meets may stop the sampling that it is told of.
             except Exception:
                 _LOGGER.exception("A watcher of the node's state failed and is left out")
                 self._subscribers.remove(callback)
+                self._watchers_cut += 1
 
 
 def _shown(t: int | None, reading: Reading) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from edge_node.secret_file import read_json, write_json
 from edge_node.tokens import Scope, TokenStore
 
 HOST = "127.0.0.1"
+_held: list[socket.socket] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +91,16 @@ class SimulationState:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on now."""
+    """Ports of 127.0.0.1 for servers of this process or its children, until this process ends.
+
+    A server that sets SO_REUSEADDR, as asyncio's do, may listen there and come back. No outgoing
+    connection of this machine gets one of them, not even while its server is away, and neither does
+    anybody else who asks for a free port.
+    """
     sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
-    try:
-        for sock in sockets:
-            sock.bind((HOST, 0))
-        return [sock.getsockname()[1] for sock in sockets]
-    finally:
-        for sock in sockets:
-            sock.close()
+    for sock in sockets:
+        sock.bind((HOST, 0))
+        # Only now: with it before, the kernel might choose a port that another one holds like this.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _held.extend(sockets)
+    return [sock.getsockname()[1] for sock in sockets]

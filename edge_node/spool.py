@@ -259,6 +259,8 @@ class Spool:
             self.disk_full = is_full(err)
             self._fail(f"{self.path} cannot be written: {err}; {_CONSEQUENCE}")
             return False
+        # A defect: it must not end the only thread that writes, or every sample from now on is
+        # lost. It is an alarm, and the part `spool` fails, for as long as it lasts.
         except Exception:
             _LOGGER.exception("The spool's writer failed on %s", self.path)
             self._fail(f"{self.path} cannot be written, see the log; {_CONSEQUENCE}")

@@ -138,6 +138,8 @@ async def _answer(
         return error_reply(node, err)
     except ConnectionError:
         raise
+    # The last barrier of every call: whoever asks gets an answer, and a defect in one call leaves
+    # the others alone. The log has its traceback, the metrics count the replies of status 500.
     except Exception:
         LOGGER.exception("%s %s could not be answered", request.method, request.path)
         if request.writer.output_size > 0:
@@ -155,6 +157,7 @@ def _handler(
         try:
             query = check_query(operation.query, list(request.query.items()))
             body = await _body(request, operation, services.limits)
+        # A call for safe is heard whatever is wrong with the rest of it; the reason goes on.
         except Exception:
             if operation.if_refused is not None:
                 await operation.if_refused(services)

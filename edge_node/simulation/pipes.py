@@ -72,7 +72,7 @@ class _Waiter(ABC):
         while not self._stopped.is_set():
             try:
                 self._run()
-            except Exception:
+            except OSError:
                 _LOGGER.exception("Serving %s failed; it goes on in a second", self._path)
                 self._stopped.wait(1.0)
 

@@ -210,7 +210,7 @@ class SimulatedBrewery:
                 for iio in self._iio.values():
                     iio.update()
                 self._read_faults()
-            except Exception:
+            except OSError:
                 _LOGGER.exception("A step of the simulated brewery in %s failed", self._state_dir)
 
     def _power_vessels(self, now: float) -> None:

@@ -21,6 +21,7 @@ class PlainClient:
         *,
         kettle: str = "mash-tun",
         server: str = "server-a",
+        timeout: float = 10,
     ) -> None:
         parts = urlsplit(url)
         assert parts.hostname is not None
@@ -28,6 +29,7 @@ class PlainClient:
         self._address = (parts.hostname, parts.port)
         self._token = token
         self._fingerprint = fingerprint
+        self._timeout = timeout  # seconds, for each step of a request
         self.kettle = kettle
         self.who: dict[str, Any] = {"server_id": server, "session": uuid.uuid4().hex, "epoch": 1}
         self.stamp: dict[str, Any] = {}
@@ -35,20 +37,22 @@ class PlainClient:
         self.renewed = 0.0  # monotonic seconds when the last good renewal was sent
 
     def call(
-        self, method: str, path: str, body: dict[str, Any] | None = None, *, timeout: float = 10
+        self, method: str, path: str, body: dict[str, Any] | None = None
     ) -> tuple[int, dict[str, Any]]:
         """One request on a connection of its own; OSError where nobody answers."""
-        connection = self._connect(timeout)
+        connection = self._connect()
         try:
             return self._exchange(connection, method, path, body)
         finally:
             connection.close()
 
-    def _connect(self, timeout: float) -> http.client.HTTPSConnection:
+    def _connect(self) -> http.client.HTTPSConnection:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE  # the pin is the check
-        connection = http.client.HTTPSConnection(*self._address, context=context, timeout=timeout)
+        connection = http.client.HTTPSConnection(
+            *self._address, context=context, timeout=self._timeout
+        )
         connection.connect()
         assert isinstance(connection.sock, ssl.SSLSocket)
         certificate = connection.sock.getpeercert(binary_form=True)
@@ -150,11 +154,11 @@ class SteadyClient(PlainClient):
     _connection: http.client.HTTPSConnection | None = None
 
     def call(
-        self, method: str, path: str, body: dict[str, Any] | None = None, *, timeout: float = 10
+        self, method: str, path: str, body: dict[str, Any] | None = None
     ) -> tuple[int, dict[str, Any]]:
         """One request; after an OSError, and after a while of silence, on a new connection."""
         if self._connection is None:
-            self._connection = self._connect(timeout)
+            self._connection = self._connect()
         try:
             return self._exchange(self._connection, method, path, body)
         except OSError:

@@ -131,6 +131,32 @@ async def test_a_network_that_is_not_there_is_tried_again(
     assert caplog.text.count("no network; trying again") == 2
 
 
+async def test_an_announcement_that_died_is_an_alarm_until_it_is_well_again(
+    tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    died = False
+
+    def addresses(bind: str) -> list[str]:
+        nonlocal died
+        if not died:
+            died = True
+            raise RuntimeError("a defect")
+        return [bind]
+
+    monkeypatch.setattr(discovery, "local_addresses", addresses)
+    node = make_node(tmp_path, node_id="died-a")
+    announcement = Announcement(node, 8443)
+    await announcement.start()
+    async with asyncio.timeout(30):
+        while (alarm := node.alarm("task_announcement")) is None:
+            await asyncio.sleep(0.01)
+        assert "RuntimeError: a defect" in alarm["text"]
+        await listener.until("died-a", there=True)
+        while node.alarm("task_announcement") is not None:
+            await asyncio.sleep(0.05)
+    await announcement.stop()
+
+
 async def test_other_addresses_are_announced_once_the_machine_has_them(
     tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,18 +1,18 @@
 """Gains that an autotune found and a person applied: kept, and no longer than they hold."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from edge_node.control.autotune import AutotuneResult
 from edge_node.control.tuning import kettle_gains
 from edge_node.lease import Refused
 from edge_node.secret_file import SecretFileError
 from tests.edge_node.actuation_bench import TEXT, Bench
-
-FOUND = AutotuneResult(
-    ku=40.0, pu_s=80.0, kp=18.0, ti_s=176.0, td_s=12.7, rule="r", confidence=0.9, cycles=3
-)
+from tests.edge_node.gains_child import FOUND
 
 
 def test_applied_gains_outlive_a_restart_until_the_configuration_says_otherwise(
@@ -60,6 +60,35 @@ def test_gains_that_cannot_be_kept_are_not_told_to_be(
     refused = bench.control(autotune="apply")
     assert isinstance(refused, Refused)
     assert (refused.status, refused.code) == (503, "not_stored")
+
+
+def test_a_full_disk_is_told_and_the_gains_are_in_use_and_kept_once_there_is_room(
+    tmp_path: Path, make: Callable[..., Bench]
+) -> None:
+    """The kernel itself refuses to let the file grow, in a process of its own."""
+    child = subprocess.run(
+        [sys.executable, "-m", "tests.edge_node.gains_child", tmp_path],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert child.returncode == 0, child.stderr
+    full, still_full, room = (json.loads(line) for line in child.stdout.splitlines())
+    assert full["answer"] == [503, "not_stored"]
+    text = full["alarms"]["gains_not_kept"]
+    assert "Node n cannot keep the gains" in text
+    assert "gains.json" in text
+    assert "File too large" in text
+    for said in (full, still_full, room):
+        assert (said["mode"], said["gains"], said["kp"]) == ("auto", "autotune", 18.0)
+        assert said["heater"]["actual"] > 0
+        assert said["heater"]["limited_by"] is None
+    assert still_full["alarms"].keys() == {"gains_not_kept"}
+    assert room["alarms"] == {}
+    assert child.stderr.count("cannot be kept") == 1, "it is logged once"
+    again = make()
+    assert again.state["controllers"]["c"]["state"]["kp"] == 18.0
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""One kettle's lease on one node: every rule by itself."""
+"""One kettle's lease on one node: how it is granted, renewed and ends."""
 
 from __future__ import annotations
 
@@ -6,74 +6,23 @@ from typing import Any
 
 import pytest
 
-from edge_node.lease import (
-    MAX_EPOCH,
-    MAX_LEAP,
-    OVERRIDE,
-    REMEMBERED,
-    Grant,
-    Lease,
-    Promise,
-    Refused,
-    Replay,
+from edge_node.lease import MAX_EPOCH, MAX_LEAP, Grant, Promise, Refused
+from tests.edge_node.lease_calls import (
+    A_AGAIN,
+    BOOT,
+    MEMBERS,
+    READY,
+    START,
+    TTL,
+    A,
+    B,
+    ask,
+    code,
+    held,
+    lease,
+    renew,
+    take,
 )
-
-TTL = 10_000
-BOOT = "boot-1"
-MEMBERS = "0123456789abcdef"
-START = 50_000
-READY = START + TTL  # the quarantine is over
-
-A: dict[str, Any] = {"server_id": "a", "session": "a1"}
-A_AGAIN: dict[str, Any] = {"server_id": "a", "session": "a2"}
-B: dict[str, Any] = {"server_id": "b", "session": "b1"}
-
-
-def lease(promised: Promise | None = None) -> Lease:
-    return Lease(boot_id=BOOT, now=START, promised=promised, members_hash=MEMBERS)
-
-
-def ask(
-    node: Lease, now: int, who: dict[str, Any], epoch: int, *, echo: int | None = None, **more: Any
-) -> Grant | Refused:
-    arguments: dict[str, Any] = {"echo_boot": BOOT, "echo_ms": now if echo is None else echo}
-    return node.acquire(now, **who, epoch=epoch, **(arguments | more))
-
-
-def take(
-    node: Lease, now: int, who: dict[str, Any], epoch: int, *, echo: int | None = None
-) -> None:
-    grant = ask(node, now, who, epoch, echo=echo)
-    assert isinstance(grant, Grant), grant
-    assert node.commit(grant, now) is None
-
-
-def renew(node: Lease, now: int, who: dict[str, Any], epoch: int, echo: int) -> Refused | None:
-    return node.renew(now, **who, epoch=epoch, echo_boot=BOOT, echo_ms=echo)
-
-
-def command(
-    node: Lease, now: int, who: dict[str, Any], epoch: int, seq: int, **more: Any
-) -> Refused | Replay | None:
-    arguments: dict[str, Any] = {
-        "boot_id": BOOT,
-        "not_after": now,
-        "cmd_id": f"{who['session']}-{epoch}-{seq}",
-    }
-    return node.admit(now, **who, epoch=epoch, seq=seq, **(arguments | more))
-
-
-def code(answer: object) -> str:
-    assert isinstance(answer, Refused), answer
-    return answer.code
-
-
-def held(now: int = READY) -> Lease:
-    """A holds it, epoch 5, since now."""
-    node = lease()
-    take(node, now, A, 5)
-    assert node.lapsed(now)
-    return node
 
 
 def test_a_lease_counts_from_the_echoed_stamp_not_from_arrival() -> None:
@@ -278,113 +227,6 @@ def test_a_lapse_between_two_ticks_is_told_although_the_same_server_holds_again(
     node = held()
     take(node, READY + TTL, A, 6)
     assert node.lapsed(READY + TTL)
-
-
-def test_a_command_is_obeyed_by_the_holders_own_names_only() -> None:
-    node = held()
-    for who, epoch in [(B, 5), (A_AGAIN, 5), (A, 4), (A, 6)]:
-        refused = command(node, READY, who, epoch, 1)
-        assert refused == Refused(403, "not_leader", {"holder": "a", "epoch": 5})
-    assert command(node, READY, A, 5, 1) is None
-
-
-def test_a_command_after_the_lease_is_refused() -> None:
-    node = held()
-    assert command(node, READY + TTL - 1, A, 5, 1) is None
-    refused = command(node, READY + TTL, A, 5, 2)
-    assert refused == Refused(403, "not_leader", {"holder": None, "epoch": None})
-
-
-def test_commands_are_obeyed_in_order_and_once() -> None:
-    node = held()
-    assert command(node, READY, A, 5, 3) is None
-    for seq in (1, 3):
-        assert command(node, READY, A, 5, seq, cmd_id="other") == Refused(
-            409, "stale_seq", {"last_seq": 3}
-        )
-    assert command(node, READY, A, 5, 4) is None
-
-
-def test_a_refused_command_uses_no_number() -> None:
-    node = held()
-    assert code(command(node, READY, A, 5, 9, not_after=READY - 1)) == "expired"
-    assert command(node, READY, A, 5, 1) is None
-
-
-def test_a_regrant_of_the_same_epoch_keeps_the_last_number() -> None:
-    node = held()
-    assert command(node, READY, A, 5, 7) is None
-    take(node, READY + TTL, A, 5)
-    assert code(command(node, READY + TTL, A, 5, 7, cmd_id="other")) == "stale_seq"
-    take(node, READY + TTL, A, 6)
-    assert command(node, READY + TTL, A, 6, 1) is None
-
-
-def test_the_same_command_again_is_answered_and_not_obeyed() -> None:
-    node = held()
-    assert command(node, READY, A, 5, 1, cmd_id="one") is None
-    node.remember("one", {"actual": 40.0})
-    again = command(node, READY, A, 5, 1, cmd_id="one")
-    assert again == Replay({"actual": 40.0})
-    assert command(node, READY, A, 5, 8, cmd_id="one") == again  # the id is compared alone
-    assert command(node, READY, A, 5, 2, cmd_id="two") is None
-
-
-def test_only_the_last_answers_of_this_lease_are_remembered() -> None:
-    node = held()
-    for number in range(REMEMBERED + 1):
-        node.remember(f"c{number}", number)
-    assert code(command(node, READY, A, 5, 0, cmd_id="c0")) == "stale_seq"
-    assert command(node, READY, A, 5, 0, cmd_id="c1") == Replay(1)
-    take(node, READY, A, 6)
-    assert command(node, READY, A, 6, 1, cmd_id="c1") is None
-
-
-def test_commands_are_checked_in_the_order_of_the_contract() -> None:
-    node = held()
-    assert command(node, READY, A, 5, 1, cmd_id="one") is None
-    node.remember("one", "answer")
-    late = {"not_after": READY - 1, "cmd_id": "one"}
-    assert code(command(node, READY, B, 5, 1, boot_id="x", **late)) == "wrong_boot"
-    assert code(command(node, READY, B, 5, 1, **late)) == "not_leader"
-    assert code(command(node, READY, A, 5, 1, **late)) == "expired"
-    assert command(node, READY, A, 5, 1, cmd_id="one") == Replay("answer")
-    assert code(command(node, READY, A, 5, 1, cmd_id="two")) == "stale_seq"
-
-
-def test_the_override_shuts_out_every_server_and_clears_what_was_on() -> None:
-    node = held()
-    node.override(READY + 1_000, 60_000)
-    now = READY + 2_000
-    assert node.lapsed(now)
-    assert not node.lapsed(now)
-    assert node.holder(now) is None
-    assert node.override_ms(now) == 59_000
-    assert code(command(node, now, A, 5, 1)) == "not_leader"
-    assert code(renew(node, now, A, 5, now)) == "not_holder"
-    refused = ask(node, now, A, 6)
-    assert refused == Refused(
-        409, "held", {"holder": OVERRIDE, "epoch": None, "expires_in_ms": 59_000}
-    )
-    assert node.status(now)["holder"] == OVERRIDE
-    take(node, READY + 61_000, B, 6)
-
-
-def test_an_override_given_back_early_leaves_the_lease_to_nobody_else() -> None:
-    node = held()
-    node.override(READY, 60_000)
-    node.override(READY + 1_000, 0)
-    assert code(ask(node, READY + 1_000, B, 6)) == "held"
-    assert renew(node, READY + 1_000, A, 5, READY + 1_000) is None
-
-
-def test_an_override_pressed_while_a_promise_is_written_stops_the_grant() -> None:
-    node = lease()
-    grant = ask(node, READY, A, 1)
-    assert isinstance(grant, Grant)
-    node.override(READY)
-    assert code(node.commit(grant, READY)) == "held"
-    assert node.holder(READY) is None
 
 
 def test_the_status_shows_the_lease_and_no_session() -> None:

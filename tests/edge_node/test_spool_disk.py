@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge_node.spool import Entry, Spool, SpoolError, read_file
+from edge_node.spool_file import SpoolFile
 from tests.edge_node.spools import LIMIT_S, UTC, Opened, eventually, tick, until
 
 
@@ -165,6 +166,25 @@ async def test_a_full_database_is_told_as_a_full_disk_and_recovers(opened: Opene
     await until(spool, last + 50)
     await eventually(lambda: spool.problem is None)
     assert not spool.disk_full
+
+
+async def test_a_defect_of_the_writer_is_told_and_costs_no_sample(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = await opened()
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(SpoolFile, "append", broken)
+    spool.submit(tick(0, 1.0))
+    await eventually(lambda: spool.problem is not None)
+    assert "see the log" in str(spool.problem)
+    assert not spool.disk_full
+    monkeypatch.undo()
+    await until(spool, 1)
+    await eventually(lambda: spool.problem is None)
+    assert spool.lost == 0
 
 
 async def test_a_reader_says_when_the_file_cannot_be_read(opened: Opened) -> None:

@@ -85,6 +85,7 @@ class Outputs(Mapping[str, Output]):
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self.failed: dict[str, str] = {}
+        self.defect: str | None = None  # of the program, not of a pin; until it is started again
         self.safe()
 
     def __getitem__(self, output_id: str) -> Output:
@@ -174,8 +175,8 @@ class Outputs(Mapping[str, Output]):
     def _stopped(self) -> bool:
         try:
             return not self.released()
-        except Exception:
-            _LOGGER.exception("Whether the stop is released cannot be told, so it is not")
+        except Exception as err:  # noqa: BLE001  # no error of who is asked keeps a pin from safe
+            self._note_defect("whether the stop is released cannot be told, so it is not", err)
             return True
 
     def close_one(self, driven: DrivenPin) -> None:
@@ -223,13 +224,20 @@ class Outputs(Mapping[str, Output]):
             err,
         )
 
+    def _note_defect(self, what: str, err: Exception) -> None:
+        """Say it once; it may come back twenty times a second."""
+        text = f"{what} ({type(err).__name__}: {err})"
+        if text != self.defect:
+            _LOGGER.error("The outputs met a defect: %s", text, exc_info=err)
+        self.defect = text
+
     def _run(self) -> None:
         while not self._stopping.wait(SERVICE_S):
             try:
                 self.service(boottime_ms())
-            except Exception:
-                # Not served, so the next beat finds it standing still.
-                _LOGGER.exception("Serving the outputs failed")
+            except Exception as err:  # noqa: BLE001  # without this thread nothing ends a pulse
+                # Not served, so the next beat finds it standing still, and makes all safe.
+                self._note_defect("serving them failed", err)
 
 
 def boottime_ms() -> int:

@@ -78,6 +78,7 @@ class Inputs:
             self._contacts.append(contact)
         self._lock = threading.Lock()
         self._sampled_ms: int | None = None
+        self._defect: str | None = None  # of the program, while it lasts
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -135,7 +136,8 @@ class Inputs:
     def problems(self) -> dict[str, str]:
         """Why an input cannot be read, by its id."""
         with self._lock:
-            return {c.spec.id: c.problem for c in self._contacts if c.problem is not None}
+            said = {contact.spec.id: contact.problem or self._defect for contact in self._contacts}
+        return {input_id: why for input_id, why in said.items() if why is not None}
 
     def close(self) -> None:
         """End the thread and let go of the pins."""
@@ -163,8 +165,15 @@ class Inputs:
         while not self._stopping.wait(_SAMPLE_S):
             try:
                 self.sample(boottime_ms())
-            except Exception:
-                _LOGGER.exception("Looking at the inputs failed")
+            # Without this thread a contact that is mended would stay unknown for good. What is not
+            # looked at is unknown within STALE_MS, and what depends on it off.
+            except Exception as err:
+                text = f"looking at it failed, {type(err).__name__}: {err}"
+                if text != self._defect:  # else fifty times a second
+                    _LOGGER.exception("The inputs are unknown: %s", text)
+                self._defect = text
+            else:
+                self._defect = None
 
 
 def open_inputs(path: Path) -> Inputs:

@@ -252,9 +252,9 @@ def together(
     if not wanted:
         yield running
         return
-    from tests.edge_node.failures import scenarios  # noqa: PLC0415  # it needs this module
+    from tests.edge_node.failures import breweries, scenarios  # noqa: PLC0415  # they need this one
 
-    opened = partial(scenarios.open_brewery, common / "together")
+    opened = partial(breweries.open_brewery, common / "together")
     with running.running(wanted, scenarios.SCENARIOS, opened):
         yield running
 

@@ -24,6 +24,8 @@ NAMES = {
     "liar": "the heater's own probe lies: off until it is flagged, then on by the others",
     "distant": "one of three lies: the median is not touched and the heat goes on",
     "apart": "all three disagree: off",
+    "still": "a probe stands still: left out, and the heat goes on; a second one: off until mended",
+    "outvoted": "two that stand still and agree outvote the right one: off, latched, told why",
 }
 
 

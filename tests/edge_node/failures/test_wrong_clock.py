@@ -64,18 +64,22 @@ def test_a_jump_of_the_clock_changes_no_leader_no_timer_and_no_dead_man(
 
     shown = client.get(f"/v1/lease?kettle_id={KETTLE}")
     assert (shown["holder"], shown["epoch"], shown["boot_id"]) == ("server-a", epoch, boot)
-    assert wrong.level() == 100
-    assert client.switch(HEATER, True)[1]["actual"] == 100
+    wait_until(lambda: client.switch(HEATER, True)[1].get("actual") == 100, "it heats still")
 
     # The clock jumps back in the middle of the dead man's ten seconds.
     renewer.stop()
     time.sleep(max(0.0, client.renewed + 4 - time.monotonic()))
     wrong.inject("clock", offset_s=0)
-    wait_until(lambda: wrong.level() == 0, "the heater goes off")
+    # A reading that came too late on a busy machine interrupts the heat; that is not its end.
+    wait_until(
+        lambda: (
+            client.get(f"/v1/lease?kettle_id={KETTLE}")["holder"] is None and wrong.level() == 0
+        ),
+        "the lease and with it the heat ends",
+    )
     on_for = time.monotonic() - client.renewed
     measured(f"heat on after the last renewal, clock {jump_s:+} s: {on_for:.2f} s")
     assert 5 < on_for <= HEAT_ON_S + SLACK_S
-    assert client.get(f"/v1/lease?kettle_id={KETTLE}")["holder"] is None
 
 
 def test_without_a_clock_at_boot_a_node_is_led_and_heats_and_its_samples_wait_for_the_time(

@@ -28,6 +28,7 @@ class Vat:
     kettle: str
     number: int  # of the client whose tokens it uses
     refers: bool = False  # tells the first node what all nodes measure
+    alone: bool = False  # in its brewery: nothing then carries the kettle's name
     client: SteadyClient = field(init=False)
     _lock: threading.RLock = field(init=False, default_factory=threading.RLock)
     _others: list[SteadyClient] = field(init=False)
@@ -50,7 +51,7 @@ class Vat:
 
     def name(self, bare: str) -> str:
         """The id of a channel or output of this kettle."""
-        return f"{self.kettle.replace('-', '_')}_{bare}"
+        return bare if self.alone else f"{self.kettle.replace('-', '_')}_{bare}"
 
     def lead(self) -> None:
         """Take the lease and keep it, telling the reference with every renewal."""
@@ -196,11 +197,27 @@ class Vat:
         A machine that stands still has interrupted the heat before.
         """
         began_ms = (at + time.time() - time.monotonic()) * 1000
-        return max(0.0, self._runs(output)[-1][1] - began_ms) / 1000
+        return max(0.0, self.off_ms(output) - began_ms) / 1000
+
+    def off_ms(self, output: str = "heater") -> int:
+        """When the first node recorded this output off for good, Unix ms."""
+        return self._runs(output)[-1][1]
 
     def longest_on_s(self) -> float:
         """The longest that the heater was on without a break, as its node recorded it."""
         return max(off - on for on, off in self._runs("heater")) / 1000
+
+    def on_share(self, since: float, until: float, output: str = "heater") -> float:
+        """Of the time between the two, Unix seconds, in which the first node recorded it on.
+
+        On a machine that stands still for seconds a node makes all safe for a moment by itself.
+        """
+        on_s, last, was_on = 0.0, since, False
+        for row in self.samples(bare=output):
+            at = min(max(row.t / 1000, since), until)
+            on_s += at - last if was_on else 0.0
+            last, was_on = at, bool(row.value)
+        return (on_s + (until - last if was_on else 0.0)) / (until - since)
 
     def _runs(self, output: str) -> list[tuple[int, int]]:
         """When an output that is off now was on, Unix ms."""

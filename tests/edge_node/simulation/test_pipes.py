@@ -188,6 +188,24 @@ def test_a_slow_file_answers_each_reader_once_and_whole(tmp_path: Path) -> None:
     file.stop()
 
 
+def test_a_slow_file_goes_on_after_a_disk_that_failed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    errors = [OSError("no room")]
+
+    def answer() -> bytes:
+        if errors:
+            raise errors.pop()
+        return b"20\n"
+
+    path = tmp_path / "w1_slave"
+    file = SlowFile(path, answer, lambda: 0.0)
+    assert path.read_bytes() == b""
+    assert Call(path.read_bytes).ended() == b"20\n"
+    file.stop()
+    assert "no room" in caplog.text
+
+
 def test_a_reader_of_a_file_that_never_answers_is_let_go_when_it_is_replaced(
     tmp_path: Path,
 ) -> None:

@@ -100,6 +100,19 @@ def test_faults_are_set_and_cleared_by_the_file(brewery: SimulatedBrewery, tmp_p
     until(lambda: raw.read_text() != "0\n")
 
 
+def test_a_step_that_misses_its_folder_says_so_and_the_next_one_tries(
+    brewery: SimulatedBrewery, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = brewery.iio_root("cellar-1") / "iio:device0"
+    aside = folder.with_name("aside")
+    folder.rename(aside)
+    until(lambda: caplog.text.count("FileNotFoundError") > 1)
+    aside.rename(folder)
+    raw = folder / "in_voltage0_raw"
+    raw.unlink(missing_ok=True)
+    until(raw.exists)
+
+
 def test_a_faults_file_that_is_no_json_leaves_the_faults_as_they_are(
     brewery: SimulatedBrewery, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -219,6 +219,52 @@ def test_the_thread_serves_and_goes_safe_by_itself(outputs: Outputs, folder: Pat
     assert on(folder) == AT_REST
 
 
+def test_a_defect_in_the_thread_ends_the_tick_and_is_said_once(
+    outputs: Outputs,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rounds: list[int] = []
+
+    def broken(now_ms: int) -> None:
+        rounds.append(now_ms)
+        raise RuntimeError("a defect")
+
+    outputs.service(boottime_ms())
+    outputs.beat(boottime_ms())
+    outputs["pump"].write(100, boottime_ms())
+    monkeypatch.setattr(outputs, "service", broken)
+    outputs.start()
+    try:
+        began = time.monotonic()
+        while len(rounds) < 3:
+            assert time.monotonic() - began < LIMIT_S
+            time.sleep(0.01)
+        assert on(folder)["pump"]
+        with pytest.raises(StalledError):
+            outputs.beat(boottime_ms() + STALL_LIMIT_MS + 1)
+        assert on(folder) == AT_REST
+        assert outputs.defect == "serving them failed (RuntimeError: a defect)"
+        assert caplog.text.count("serving them failed") == 1
+    finally:
+        outputs.close()
+
+
+def test_outputs_are_off_while_it_cannot_be_told_whether_the_stop_is_released(
+    outputs: Outputs, folder: Path
+) -> None:
+    def broken() -> bool:
+        raise RuntimeError("a defect")
+
+    outputs.released = broken
+    outputs.safe()
+    assert on(folder) == dict.fromkeys(AT_REST, False)
+    assert outputs.defect is not None
+    assert "the stop" in outputs.defect
+    assert outputs.failed == {}
+
+
 def test_an_output_that_was_closed_is_written_no_more(outputs: Outputs, folder: Path) -> None:
     beating(outputs, 0)
     outputs["pump"].write(100, 0)

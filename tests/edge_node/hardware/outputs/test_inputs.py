@@ -1,6 +1,7 @@
 """Contacts: on pins, in files, and what is said when nothing is known."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,40 @@ def test_simulated_contacts_are_files_and_known_once_started(tmp_path: Path) -> 
     finally:
         inputs.close()
     assert inputs.read(boottime_ms() + STALE_MS + 1)["stop"] is None
+
+
+def test_inputs_that_are_not_looked_at_for_a_defect_say_so_and_are_unknown_until_it_has_gone(
+    board: Board, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    board.levels |= {22: False, 23: True, 6: False}
+    inputs = open_input_specs(ALL, board)
+    looks: list[int] = []
+
+    def broken(now_ms: int) -> None:
+        looks.append(now_ms)
+        raise RuntimeError("a defect")
+
+    def wait_for(condition: Callable[[], bool]) -> None:
+        began = time.monotonic()
+        while not condition():
+            assert time.monotonic() - began < 30
+            time.sleep(0.01)
+
+    inputs.start()
+    try:
+        assert inputs.read()["stop"] is False
+        monkeypatch.setattr(inputs, "sample", broken)
+        wait_for(lambda: len(looks) > 3)
+        assert inputs.problems.keys() == {"lid", "flow", "stop", "override"}
+        assert "RuntimeError: a defect" in inputs.problems["stop"]
+        wait_for(lambda: inputs.read()["stop"] is None)
+        assert not inputs.released(boottime_ms())
+        assert caplog.text.count("The inputs are unknown") == 1
+        monkeypatch.undo()
+        wait_for(lambda: inputs.read()["stop"] is False)
+        wait_for(lambda: inputs.problems == {})
+    finally:
+        inputs.close()
 
 
 def test_a_machine_that_looks_seldom_still_starts_with_known_contacts(

@@ -3,6 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING
 
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers import device_registry as dr
@@ -15,7 +16,7 @@ from .coordinator import NodeCoordinator, SmartBeerConfigEntry, SmartBeerData
 from .helpers import BREWERY_IDENTIFIER, kettle_identifier, node_identifier
 from .leadership_issues import LeadershipIssues
 from .leaderships import async_leaderships
-from .node_cache import NodeCache
+from .node_cache import async_node_cache
 from .services import async_setup_services
 
 if TYPE_CHECKING:
@@ -35,9 +36,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:  # noqa:
 async def async_setup_entry(hass: HomeAssistant, entry: SmartBeerConfigEntry) -> None:
     """Set up the brewery from what is remembered of its nodes; none is waited for."""
     await frontend.async_setup_frontend(hass)  # again: a brewery removed took its card along
-    cache = NodeCache(hass)
-    await cache.async_load()
-    entry.runtime_data = SmartBeerData(cache=cache)
+    entry.runtime_data = SmartBeerData(cache=await async_node_cache(hass))
     brewery = Brewery(hass, entry, await async_leaderships(hass))
     brewery.async_build()
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
@@ -58,8 +57,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: SmartBeerConfigEntry) -
 async def async_remove_entry(hass: HomeAssistant, entry: SmartBeerConfigEntry) -> None:
     """Release the kettles, give every node its token back, and forget them all."""
     await (await async_leaderships(hass)).async_release()
-    cache = NodeCache(hass)
-    await cache.async_load()
+    cache = await async_node_cache(hass)
     nodes = [
         NodeCoordinator(hass, entry, subentry, cache=cache, on_change=_nothing)
         for subentry in entry.get_subentries_of_type(SUBENTRY_NODE)
@@ -76,6 +74,8 @@ async def async_remove_config_entry_device(
     device: dr.AnyDeviceEntry,
 ) -> bool:
     """Whether a device may be deleted by hand: when nothing that runs stands behind it."""
+    if entry.state is not ConfigEntryState.LOADED:
+        return False  # nobody can tell
     data = entry.runtime_data
     alive = {BREWERY_IDENTIFIER}
     alive |= {node_identifier(node.node_id) for node in data.nodes.values()}

@@ -1,7 +1,9 @@
 """Keeps nodes, kettles and their devices in step with the entry's subentries, without a reload."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.dispatcher import async_dispatcher_send
@@ -34,6 +36,7 @@ class Brewery:
         self._leaderships = leaderships
         self._entry = entry
         self._data = entry.runtime_data
+        self._changing = asyncio.Lock()
 
     @callback
     def async_build(self) -> None:
@@ -52,7 +55,15 @@ class Brewery:
             node.async_start()
 
     async def _async_entry_changed(self, hass: HomeAssistant, entry: SmartBeerConfigEntry) -> None:
-        """Take over what was added, changed or removed; the entry only tells that it was."""
+        """Take over what was added, changed or removed; the entry only tells that it was.
+
+        One such call at a time: a node whose loop is being ended must not be begun twice.
+        """
+        async with self._changing:
+            if entry.state is ConfigEntryState.LOADED:  # it may be unloaded by now
+                await self._async_take_over(hass, entry)
+
+    async def _async_take_over(self, hass: HomeAssistant, entry: SmartBeerConfigEntry) -> None:
         subentries = {
             subentry.subentry_id: subentry
             for subentry in entry.get_subentries_of_type(SUBENTRY_NODE)

@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from aiohttp import ClientError, ClientTimeout, hdrs
+from aiohttp import ClientError, ClientTimeout, ConnectionTimeoutError, hdrs
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.util.json import JSON_DECODE_EXCEPTIONS, json_loads
 from yarl import URL
@@ -134,6 +134,11 @@ async def _open(
             allow_redirects=False,  # the secret is for this address alone
         ) as response:
             yield response
+    except ConnectionTimeoutError as err:
+        raise BridgeError(
+            BRIDGE_UNAVAILABLE,
+            f"The storage bridge cannot be reached within {timeout.connect:g} s.",
+        ) from err
     except TimeoutError as err:
         limit = timeout.total or timeout.sock_read
         raise BridgeError(

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, override
+from typing import TYPE_CHECKING, override
 
 from homeassistant.components.button import ButtonEntity, ButtonEntityDescription
 from homeassistant.exceptions import HomeAssistantError
@@ -13,6 +13,7 @@ from .dynamic import async_follow
 from .entity import SmartBeerEntity
 from .helpers import BREWERY_IDENTIFIER, brewery_unique_id, kettle_identifier, kettle_unique_id
 from .kettle import KettleCoordinator
+from .kettle_devices import AUTOMATION, async_caller
 from .kettle_part import ControllerPart, controllers
 from .safe_stop import async_safe
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from .models import ControllerInfo
 
 PARALLEL_UPDATES = 0
-
-NOBODY: Final = "Home Assistant"  # has seen an alarm, when an automation pressed the button
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,9 +137,8 @@ class KettleButton(SmartBeerEntity[KettleCoordinator], ButtonEntity):
 
     @override
     async def async_press(self) -> None:
-        user_id = self._context.user_id if self._context is not None else None
-        user = await self.hass.auth.async_get_user(user_id) if user_id is not None else None
-        by = (user.name if user is not None else None) or NOBODY
+        context = self._context
+        by = AUTOMATION if context is None else await async_caller(self.hass, context)
         await self.entity_description.press_fn(self.coordinator, by)
 
     @override

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, override
 
-from homeassistant.config_entries import ConfigEntry, ConfigSubentry
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState, ConfigSubentry
 from homeassistant.const import CONF_HOST, CONF_PORT, CONF_TOKEN
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
@@ -166,7 +166,8 @@ class NodeCoordinator(DataUpdateCoordinator[NodeData]):
         self._address = address
         self.client = self._make_client(subentry)
         self._backoff.reset()
-        self.async_start()
+        if self.config_entry.state is ConfigEntryState.LOADED:  # it may be unloaded by now
+            self.async_start()
 
     @property
     def state(self) -> NodeState | None:

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from homeassistant.components.diagnostics import async_redact_data
+from homeassistant.components.diagnostics import REDACTED, async_redact_data
 from homeassistant.const import CONF_TOKEN
 from homeassistant.loader import async_get_integration
 
@@ -70,7 +70,7 @@ def _node(node: NodeCoordinator) -> dict[str, Any]:
             "channels": dict(node.layout.channels),
         },
         "node": None if node.info is None else async_redact_data(node.info.raw, TO_REDACT),
-        "state": None if node.state is None else asdict(node.state),
+        "state": None if node.state is None else asdict(node.state, dict_factory=_nameless),
         "readings": {
             channel_id: {"value": reading.value, "quality": reading.quality}
             for channel_id, reading in node.data.readings.items()
@@ -93,7 +93,7 @@ def _kettle(kettle: KettleCoordinator) -> dict[str, Any]:
     return {
         "name": kettle.kettle_name,
         "nodes": [node.node_id for node in kettle.nodes],
-        "data": {**asdict(kettle.data), "interlocks": interlocks},
+        "data": {**asdict(kettle.data, dict_factory=_nameless), "interlocks": interlocks},
         "leadership": None if kettle.leadership is None else _leadership(kettle.leadership),
     }
 
@@ -111,3 +111,8 @@ def _leadership(leadership: KettleLeadership) -> dict[str, Any]:
         "twin": leadership.twin,
         "held": leadership.held,
     }
+
+
+def _nameless(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The fields of a dataclass; who has seen an alarm, and their words, are nobody's business."""
+    return {name: value and REDACTED if name == "acknowledged" else value for name, value in fields}

@@ -1,5 +1,6 @@
 """`/api/smart_beer/export`: stored samples as a file, for people who are logged in."""
 
+import asyncio
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -18,11 +19,12 @@ from .stored_batches import CONTENT_TYPES, async_batch_file
 from .validators import BATCH, SERIES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable
 
     from homeassistant.core import HomeAssistant
 
 MAX_SERIES: Final = 32
+READER_S: Final = 300.0  # how long a piece may take to be taken, before its reader is given up
 # Query parameters of the core's signed addresses, which a download link needs.
 SIGNED: Final = frozenset({"authSig"})
 
@@ -45,6 +47,10 @@ _STATUS: Final = {
     BRIDGE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     NO_SUCH_BATCH: HTTPStatus.NOT_FOUND,
 }
+
+
+class _ReaderGoneError(Exception):
+    """The reader of an export keeps its connection, and takes next to nothing."""
 
 
 class ExportView(HomeAssistantView):
@@ -119,13 +125,22 @@ async def _stream(
 ) -> None:
     try:
         await response.prepare(request)
-        await response.write(first)
+        await _taken(response.write(first))
         async for piece in pieces:
-            await response.write(piece)
-        await response.write_eof()
-    except BridgeError as err:
+            await _taken(response.write(piece))
+        await _taken(response.write_eof())
+    except (BridgeError, _ReaderGoneError) as err:
         LOGGER.warning("An export was cut off: %s", err)
         if request.transport is not None:
             request.transport.abort()
     except ConnectionError as err:
         LOGGER.debug("An export was given up by its reader: %s", err)
+
+
+async def _taken(written: Awaitable[None]) -> None:
+    """Wait until the reader has taken most of what is written; it may be slow, but not asleep."""
+    try:
+        async with asyncio.timeout(READER_S):
+            await written
+    except TimeoutError as err:
+        raise _ReaderGoneError(f"its reader took next to nothing for {READER_S:g} s") from err

@@ -146,8 +146,14 @@ class SampleFeed:
             try:
                 callback(page)
             except Exception:
-                # One reader's fault must not keep the others, or the poll, from going on.
-                _LOGGER.exception("A reader of the samples of spool %s failed", page.spool_id)
+                # A barrier: readers are anybody's, and one's fault, whatever it is, must not keep
+                # the others, or the poll, from going on.
+                node_id = page.series[0].partition("/")[0] if page.series else "a node"
+                _LOGGER.exception(
+                    "A reader of the samples of %s (spool %s) failed; it gets the next ones",
+                    node_id,
+                    page.spool_id,
+                )
 
 
 def _cut(page: SamplesPage, after: int) -> SamplesPage:

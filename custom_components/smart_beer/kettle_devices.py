@@ -14,7 +14,7 @@ from .const import DOMAIN
 from .helpers import kettle_identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
     from homeassistant.auth.models import User
     from homeassistant.core import Context, HomeAssistant, ServiceCall
@@ -113,15 +113,18 @@ async def async_commanded(call: ServiceCall) -> KettleCoordinator:
 
 
 async def async_check_user(
-    hass: HomeAssistant, context: Context, kettles: Iterable[KettleCoordinator], policy: str
+    hass: HomeAssistant, context: Context, kettles: Collection[KettleCoordinator], policy: str
 ) -> None:
     """Raise Unauthorized unless the caller may do this with every entity of these kettles.
 
-    Home Assistant checks permissions of actions on entities only; these act on devices.
+    Of none, unless with every entity there is. Home Assistant checks permissions of actions on
+    entities only; these act on devices.
     """
     user = await async_user(hass, context)
-    if user is None or user.is_admin:
+    if user is None or user.permissions.access_all_entities(policy):
         return
+    if not kettles:
+        raise Unauthorized(context=context, permission=policy)
     registry = er.async_get(hass)
     for kettle in kettles:
         device_id = device_id_of(hass, kettle)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.storage import Store
+from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN, LOGGER
 from .models import NodeInfo
@@ -96,7 +97,8 @@ class NodeCache:
             self._store.async_delay_save(self._data, SAVE_DELAY)
 
     async def async_remove(self) -> None:
-        """Delete the file."""
+        """Forget all nodes and delete the file."""
+        self._records.clear()
         await self._store.async_remove()
 
     @callback
@@ -111,6 +113,18 @@ class NodeCache:
             }
             for node_id, record in self._records.items()
         }
+
+
+CACHE: HassKey[NodeCache] = HassKey(f"{DOMAIN}_node_cache")
+
+
+async def async_node_cache(hass: HomeAssistant) -> NodeCache:
+    """The one of this start of Home Assistant: what is not on the disk yet outlives a reload."""
+    if CACHE not in hass.data:
+        cache = NodeCache(hass)
+        await cache.async_load()
+        hass.data[CACHE] = cache
+    return hass.data[CACHE]
 
 
 def _essence(record: NodeRecord) -> NodeRecord:

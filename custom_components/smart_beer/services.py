@@ -16,7 +16,10 @@ from homeassistant.core import (
 )
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv
-from homeassistant.helpers.service import async_register_platform_entity_service
+from homeassistant.helpers.service import (
+    async_get_config_entry,
+    async_register_platform_entity_service,
+)
 
 from .const import DOMAIN
 from .kettle_devices import (
@@ -29,12 +32,13 @@ from .kettle_devices import (
 from .kettle_summary import summary, tuning
 from .safe_stop import async_safe
 from .services_batches import async_setup_batch_services
+from .validators import one_line
 from .vocabulary import LATCHES
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-    from .coordinator import NodeCoordinator
+    from .coordinator import NodeCoordinator, SmartBeerConfigEntry
     from .kettle_part import ControllerPart, OutputPart
 
 type Outcome = dict[str, HomeAssistantError | None]
@@ -56,7 +60,10 @@ TEXT_LENGTH: Final = 64
 NOTE_LENGTH: Final = 500
 
 _TEXT: Final = probatio.All(
-    cv.string, probatio.Length(min=1, max=TEXT_LENGTH), probatio.Match(r"^[^\x00-\x1f\x7f]+$")
+    cv.string,
+    str.strip,
+    probatio.Length(min=1, max=TEXT_LENGTH),
+    probatio.Match(r"^[^\x00-\x1f\x7f]+\Z"),
 )
 _KETTLE: Final = {probatio.Required(ATTR_DEVICE_ID): cv.string}
 _KETTLES: Final = probatio.Schema(
@@ -70,7 +77,7 @@ _ACKNOWLEDGE: Final = probatio.Schema(
         **_KETTLE,
         probatio.Required(ATTR_ALARM): cv.string,
         probatio.Optional(ATTR_NOTE, default=""): probatio.All(
-            cv.string, probatio.Length(max=NOTE_LENGTH)
+            cv.string, one_line, probatio.Length(max=NOTE_LENGTH)
         ),
     }
 )
@@ -126,12 +133,13 @@ async def _safe_stop(call: ServiceCall) -> ServiceResponse:
     """Heat off now, and latched, at all nodes at once; no lease is needed for it."""
     kettles = kettles_of_devices(call.hass, call.data[ATTR_DEVICE_ID])
     await async_check_user(call.hass, call.context, kettles, POLICY_CONTROL)
-    nodes: list[tuple[str | None, tuple[NodeCoordinator, ...]]] = [
+    nodes: list[tuple[str | None, Iterable[NodeCoordinator]]] = [
         (kettle.kettle_id, kettle.nodes) for kettle in kettles
     ]
     if not call.data[ATTR_DEVICE_ID]:
-        # One word to each node, whatever it serves.
-        nodes = [(None, tuple({node for _, some in nodes for node in some}))]
+        # One word to each node, whatever it serves, be it known or not.
+        entry: SmartBeerConfigEntry = async_get_config_entry(call.hass, DOMAIN, None)
+        nodes = [(None, entry.runtime_data.nodes.values())]
     told = await asyncio.gather(*(async_safe(some, kettle_id) for kettle_id, some in nodes))
     outcome: Outcome = {}
     for one in told:

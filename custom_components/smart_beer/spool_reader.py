@@ -79,6 +79,8 @@ class SpoolReader:
                 try:
                     yield
                 except Exception:
+                    # Whatever it was, a fault of ours too, the node rests before it is read again;
+                    # who reads has to deal with it.
                     pace.failures += 1
                     pace.not_before = time.monotonic() + _backoff(pace.failures)
                     raise

@@ -1,4 +1,4 @@
-"""Validators of what websocket clients and browsers send."""
+"""Validators of what websocket clients, browsers and callers of actions send."""
 
 from typing import Final
 
@@ -30,6 +30,11 @@ def http_address(value: object) -> str:
     ):
         raise probatio.Invalid("expected an address like http://127.0.0.1:8555")
     return str(url).rstrip("/")
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks, which are control characters to a node's API."""
+    return " ".join(text.split())
 
 
 SERIES: Final = probatio.All(str, probatio.Match(r"^[^/\s]{1,64}/[^/\s]{1,255}\Z"))

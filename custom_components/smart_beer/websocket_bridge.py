@@ -25,6 +25,8 @@ HUB: HassKey[SamplesHub] = HassKey("smart_beer_samples")
 MAX_NODES: Final = 1000
 
 _NAME = probatio.All(str, probatio.Length(min=1, max=255))
+# It goes into a header, which takes no line break.
+_SECRET = probatio.All(str, probatio.Match(r"^[\x21-\x7e]{1,255}\Z"))
 
 
 @callback
@@ -43,7 +45,7 @@ def async_setup(hass: HomeAssistant) -> None:
     {
         probatio.Required("type"): "smart_beer/bridge/register",
         probatio.Required("url"): http_address,
-        probatio.Required("secret"): _NAME,
+        probatio.Required("secret"): _SECRET,
         probatio.Required("version"): _NAME,
     }
 )

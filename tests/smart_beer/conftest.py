@@ -20,7 +20,7 @@ from tests.smart_beer.bridge_client import BridgeClient
 from tests.smart_beer.bridge_server import BridgeServer, running_bridge
 from tests.smart_beer.edge_stub import EdgeStub, running_stub
 from tests.smart_beer.output_stub import OutputStub, running_outputs
-from tests.smart_beer.spool import FakeNode, MakeNode, Spool, serving
+from tests.smart_beer.spool import FakeNode, MakeNode, Meet, Spool, load_brewery, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -116,6 +116,19 @@ async def connect_fixture(
     return connect
 
 
+@pytest.fixture(name="meet")
+def meet_fixture(hass: HomeAssistant, make_node: MakeNode, connect: Any) -> Meet:
+    """Loads a brewery of one node, whose samples so far are in no memory; connects a bridge."""
+
+    async def meet(ticks: int = 0) -> tuple[FakeNode, BridgeClient]:
+        node = await make_node(ticks=ticks)
+        node.poll()
+        load_brewery(hass, node)
+        return node, await connect()
+
+    return meet
+
+
 @pytest.fixture(name="bridge")
 async def bridge_fixture(hass: HomeAssistant, socket_enabled: None) -> AsyncIterator[BridgeServer]:
     """A bridge that is registered."""
@@ -124,6 +137,15 @@ async def bridge_fixture(hass: HomeAssistant, socket_enabled: None) -> AsyncIter
     async with running_bridge() as server:
         hass.data[BRIDGE] = BridgeRegistration(**server.registration)
         yield server
+
+
+@pytest.fixture
+async def nobody_access_token(hass: HomeAssistant) -> str:
+    """The token of a user who may read nothing."""
+    nobody = await hass.auth.async_create_user("nobody", group_ids=[])
+    nobody.is_owner = False
+    refresh_token = await hass.auth.async_create_refresh_token(nobody, "http://localhost")
+    return hass.auth.async_create_access_token(refresh_token)
 
 
 @pytest.fixture(name="card")

@@ -9,6 +9,7 @@ from custom_components.smart_beer.const import DOMAIN
 from custom_components.smart_beer.helpers import kettle_identifier
 from custom_components.smart_beer.node_commands import NodeCommands
 from tests.smart_beer.brewery import connected, device, node_of, set_up
+from tests.smart_beer.flow_helpers import add_hub
 from tests.smart_beer.leading import with_outputs
 
 if TYPE_CHECKING:
@@ -66,6 +67,14 @@ async def act(
         context=context,
         target=target,
     )
+
+
+async def unheard(hass: HomeAssistant, stub: EdgeStub) -> MockConfigEntry:
+    """A brewery whose only node never answered: of no kettle is anything known."""
+    entry = add_hub(hass, {**stub.data, "port": 1})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.runtime_data.kettles == {}
+    return entry
 
 
 async def both(hass: HomeAssistant, stub: EdgeStub, second: EdgeStub) -> MockConfigEntry:

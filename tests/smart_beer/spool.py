@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from homeassistant.core import HomeAssistant
 
+    from tests.smart_beer.bridge_client import BridgeClient
+
 T0 = 1_790_000_000_000  # ms
 
 
@@ -145,6 +147,11 @@ class FakeNode:
         self._after = page.next
         self.feed.append(page)
 
+    def live(self, seconds: int = 1) -> None:
+        """Take samples, and have the live loop see them."""
+        self.spool.tick(seconds)
+        self.poll()
+
 
 @asynccontextmanager
 async def serving(spool: Spool) -> AsyncIterator[SmartBeerClient]:
@@ -188,6 +195,7 @@ def load_brewery(hass: HomeAssistant, *nodes: FakeNode) -> FakeBrewery:
 
 
 type MakeNode = Callable[..., Awaitable[FakeNode]]
+type Meet = Callable[..., Awaitable[tuple[FakeNode, BridgeClient]]]
 
 
 async def look(hass: HomeAssistant) -> None:

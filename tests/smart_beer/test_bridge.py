@@ -156,6 +156,8 @@ async def test_addresses_are_kept_without_their_last_slash(
         {"url": 5},
         {"secret": ""},
         {"secret": None},
+        {"secret": "no\nheader"},
+        {"secret": "x" * 300},
         {"version": "x" * 300},
         {"more": 1},
     ],

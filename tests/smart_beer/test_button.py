@@ -131,6 +131,17 @@ async def test_alarms_are_seen_by_whoever_presses(
     )
     (told,) = heated.told("/v1/alarms/probe_bad/ack")
     assert told == {"kettle_id": "mash-tun", "by": hass_admin_user.name, "note": ""}
+    hass_admin_user.name = "A" * 70
+    heated.alarms.append(alarm("more"))
+    await node_of(entry).live.async_look()
+    await hass.services.async_call(
+        "button",
+        "press",
+        {ATTR_ENTITY_ID: entity_id},
+        blocking=True,
+        context=Context(user_id=hass_admin_user.id),
+    )
+    assert heated.told("/v1/alarms/more/ack")[0]["by"] == "A" * 64  # the most that a node takes
     heated.alarms.append(alarm("another"))
     await node_of(entry).live.async_look()
     await call(hass, "button", "press", SEEN)

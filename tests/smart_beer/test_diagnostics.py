@@ -89,6 +89,22 @@ async def test_no_secret_leaves(
     assert "**REDACTED**" in texts[0]
 
 
+async def test_who_has_seen_an_alarm_stays_at_home(
+    hass: HomeAssistant, hass_client: ClientSessionGenerator, stub: EdgeStub
+) -> None:
+    seen = {"by": "Ana", "note": "Ask Ben", "t": 9}
+    stub.alarms = [
+        {"id": "disk_low", "since": 5, "text": "Make room.", "acknowledged": seen},
+        {"id": "disk_full", "since": 6, "text": "Too late.", "acknowledged": None},
+    ]
+    entry = await running_brewery(hass, stub)
+    found = await get_diagnostics_for_config_entry(hass, hass_client, entry)
+    alarms = found["nodes"]["mash-a"]["state"]["alarms"]
+    assert [one["acknowledged"] for one in alarms] == ["**REDACTED**", None]
+    assert [one for _node, one in found["kettles"]["mash-tun"]["data"]["alarms"]] == alarms
+    assert not {"Ana", "Ask Ben"} & set(json.dumps(found).split('"'))
+
+
 async def test_a_device_tells_of_itself_only(
     hass: HomeAssistant, hass_client: ClientSessionGenerator, stub: EdgeStub
 ) -> None:

@@ -186,7 +186,7 @@ def test_one_readers_fault_does_not_keep_the_others_from_the_page(
     spool.tick()
     feed.append(spool.page(0))
     assert got == [1, 2]
-    assert "A reader of the samples of spool s1 failed" in caplog.text
+    assert "A reader of the samples of mash-a (spool s1) failed" in caplog.text
     unsubscribe()
     unsubscribe()
     spool.tick()

@@ -1,11 +1,13 @@
 """The life of the brewery: set-up, nodes that come and go without a reload, removal."""
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import pytest
 from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import EVENT_HOMEASSISTANT_FINAL_WRITE
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
@@ -184,6 +186,44 @@ async def test_a_new_address_or_token_is_taken_over_by_the_running_node(
     assert len(second.paths("/v1/node")) == asked
 
 
+async def test_changes_that_come_together_leave_each_node_one_loop(
+    hass: HomeAssistant, stub: EdgeStub, second: EdgeStub, caplog: pytest.LogCaptureFixture
+) -> None:
+    entry = await set_up(hass, stub)
+    await connected(entry)
+    stub.tokens = {TOKEN, "another"}
+    asked = len(stub.paths("/v1/node"))
+    (subentry,) = entry.subentries.values()
+    hass.config_entries.async_update_subentry(
+        entry, subentry, data={**subentry.data, "token": "another"}
+    )
+    add_node(hass, entry, second)  # while the first one's loop is being ended
+    hass.config_entries.async_update_entry(entry, title="Another name")
+    await eventually(lambda: len(entry.runtime_data.nodes) == 2, "the second is added")
+    await following(entry, second)
+    await eventually(lambda: len(stub.paths("/v1/node")) > asked, "the first is taken over")
+    await following(entry, stub)
+    names = [task.get_name() for task in asyncio.all_tasks()]
+    assert [names.count(f"smart_beer node {node_id}") for node_id in ("mash-a", "mash-b")] == [1, 1]
+    assert "Error doing job" not in caplog.text
+
+
+async def test_a_change_while_the_brewery_is_unloaded_leaves_no_loop(
+    hass: HomeAssistant, stub: EdgeStub, second: EdgeStub
+) -> None:
+    entry = await set_up(hass, stub)
+    await connected(entry)
+    (subentry,) = entry.subentries.values()
+    hass.config_entries.async_update_subentry(
+        entry, subentry, data={**subentry.data, "token": "another"}
+    )
+    add_node(hass, entry, second)
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    await hass.async_block_till_done()
+    names = [task.get_name() for task in asyncio.all_tasks()]
+    assert [name for name in names if name.startswith("smart_beer node")] == []
+
+
 async def test_what_a_node_has_is_known_without_it_after_a_restart(
     hass: HomeAssistant,
     stub: EdgeStub,
@@ -241,6 +281,10 @@ async def test_removing_the_brewery_gives_all_tokens_back(
     assert stub.tokens == set()
     assert second.tokens == set()
     assert "smart_beer.nodes" not in hass_storage
+    # what was still to be written holds no node; the real storage does not even write it
+    hass.bus.async_fire(EVENT_HOMEASSISTANT_FINAL_WRITE)
+    await hass.async_block_till_done()
+    assert not hass_storage.get("smart_beer.nodes", {"data": {}})["data"]
 
 
 async def test_only_a_device_nothing_stands_behind_may_be_deleted(
@@ -261,6 +305,8 @@ async def test_only_a_device_nothing_stands_behind_may_be_deleted(
         living = device(hass, entry, identifier)
         assert living is not None
         assert not await async_remove_config_entry_device(hass, entry, living)
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert not await async_remove_config_entry_device(hass, entry, old)  # nobody can tell
 
 
 async def test_yaml_is_not_for_this_integration(

@@ -185,6 +185,8 @@ async def test_changed_kettles_need_a_person_and_feed_no_kettle_until_then(
     assert set(entry.runtime_data.kettles) == {"hlt"}
     stub.sample(81.0)
     await eventually(lambda: value_of(kettle_state(hass, "temperature", "hlt")) == "81.0")
+    assert await hass.config_entries.async_reload(entry.entry_id)  # before it is on the disk
+    assert set(entry.runtime_data.kettles) == {"hlt"}
 
 
 async def test_a_replaced_spool_is_told_and_its_samples_are_read(

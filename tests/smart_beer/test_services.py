@@ -15,7 +15,17 @@ from custom_components.smart_beer.helpers import CONTROLLER, OUTPUT, part_unique
 from custom_components.smart_beer.models import Answer
 from tests.smart_beer.brewery import connected, node_of, set_up
 from tests.smart_beer.leading import lead, with_outputs
-from tests.smart_beer.service_calls import ALARM, LATCHED, act, both, commands, failed, kettle
+from tests.smart_beer.output_stub import controller, output
+from tests.smart_beer.service_calls import (
+    ALARM,
+    LATCHED,
+    act,
+    both,
+    commands,
+    failed,
+    kettle,
+    unheard,
+)
 
 if TYPE_CHECKING:
     from tests.smart_beer.edge_stub import EdgeStub
@@ -36,6 +46,14 @@ async def test_safe_stop_tells_every_node_of_the_brewery_once(
         }
     }
     assert first.safe.await_args_list == other.safe.await_args_list == [call(None)]
+
+
+async def test_safe_stop_tells_a_node_too_whose_kettles_are_not_known_yet(
+    hass: HomeAssistant, stub: EdgeStub
+) -> None:
+    fake = commands(await unheard(hass, stub))
+    assert await act(hass, "safe_stop") == {"nodes": {"mash-a": {"done": True, "error": None}}}
+    fake.safe.assert_awaited_once_with(None)
 
 
 async def test_safe_stop_of_a_kettle_tells_its_nodes_which(
@@ -121,9 +139,12 @@ async def test_an_alarm_is_seen_by_the_one_who_calls(
         **about,
         note="Plug was loose",
     )
+    # the node keeps one line
+    await act(hass, "acknowledge_alarm", **about, note="Plug was loose.\n\tTightened it.\n")
     assert fake.acknowledge.await_args_list == [
         call("mash-tun", "disk_low", by="Home Assistant", note=""),
         call("mash-tun", "disk_low", by=hass_admin_user.name, note="Plug was loose"),
+        call("mash-tun", "disk_low", by="Home Assistant", note="Plug was loose. Tightened it."),
     ]
     with pytest.raises(ServiceValidationError) as caught:
         await act(hass, "acknowledge_alarm", device_id=about["device_id"], alarm="other")
@@ -139,7 +160,7 @@ async def test_a_batch_is_named_and_ended_at_every_node(
     entry = await both(hass, stub, second)
     first, other = commands(entry, "mash-a"), commands(entry, "mash-b")
     about: dict[str, Any] = {"device_id": kettle(hass, entry)}
-    await act(hass, "start_batch", **about, batch="B001-LAGER")
+    await act(hass, "start_batch", **about, batch=" B001-LAGER\n")
     await act(hass, "end_batch", **about)
     expected = [call("mash-tun", "B001-LAGER"), call("mash-tun", None)]
     assert first.batch.await_args_list == other.batch.await_args_list == expected
@@ -159,7 +180,7 @@ async def test_a_batch_that_one_node_did_not_take_is_told(
     assert caught.value.translation_key == "partly_done"
 
 
-@pytest.mark.parametrize("batch", ["", "x" * 65, "a\nb"])
+@pytest.mark.parametrize("batch", ["", " ", "x" * 65, "a\nb"])
 async def test_what_a_node_would_not_take_as_a_name_is_refused_at_once(
     hass: HomeAssistant, stub: EdgeStub, batch: str
 ) -> None:
@@ -281,3 +302,23 @@ async def test_what_is_not_known_of_a_kettle_is_none(
     outputs = told["kettles"]["mash-tun"]["outputs"]
     assert {one["actual"] for one in outputs} == {None}
     assert {one["mode"] for one in told["kettles"]["mash-tun"]["controllers"]} == {None}
+
+
+async def test_a_kettle_tells_nothing_of_another_one_at_the_same_node(
+    hass: HomeAssistant, stub: EdgeStub
+) -> None:
+    with_outputs(stub)
+    stub.kettles.append({"kettle_id": "hlt", "kettle_name": "HLT", "group": ["mash-a"]})
+    stub.described["actuators"].append(output("hlt_heater", "heater", kettle_id="hlt"))
+    stub.described["controllers"].append(controller("hlt", kettle_id="hlt", heater="hlt_heater"))
+    entry = await set_up(hass, stub)
+    await connected(entry)
+    told = (await act(hass, "kettle_state"))["kettles"]
+    assert {
+        name: [one["output"] for one in kettle["outputs"]] for name, kettle in told.items()
+    } == {
+        "hlt": ["hlt_heater"],
+        "mash-tun": ["heater", "pump"],
+    }
+    assert [one["controller"] for one in told["hlt"]["controllers"]] == ["hlt"]
+    assert [one["controller"] for one in told["mash-tun"]["controllers"]] == ["mash"]

@@ -11,7 +11,7 @@ from pytest_homeassistant_custom_component.common import MockUser
 
 from custom_components.smart_beer.helpers import node_identifier
 from tests.smart_beer.brewery import connected, device, set_up
-from tests.smart_beer.service_calls import ALARM, LATCHED, act, commands, kettle
+from tests.smart_beer.service_calls import ALARM, LATCHED, act, commands, kettle, unheard
 
 if TYPE_CHECKING:
     from tests.smart_beer.edge_stub import EdgeStub
@@ -61,6 +61,15 @@ async def test_who_may_not_control_every_entity_of_a_kettle_may_not_command_it(
         assert caught.value.permission == POLICY_CONTROL
     assert fake.mock_calls == []
     assert await act(hass, "kettle_state", context=reader)
+
+
+async def test_who_may_not_control_everything_stops_no_nodes_of_which_nothing_is_known(
+    hass: HomeAssistant, hass_read_only_user: MockUser, stub: EdgeStub
+) -> None:
+    fake = commands(await unheard(hass, stub))
+    with pytest.raises(Unauthorized):
+        await act(hass, "safe_stop", context=Context(user_id=hass_read_only_user.id))
+    assert fake.mock_calls == []
 
 
 async def test_a_user_who_may_control_every_entity_of_a_kettle_may_command_it(

@@ -14,8 +14,9 @@ from pytest_homeassistant_custom_component.typing import (
     WebSocketGenerator,
 )
 
-from custom_components.smart_beer import bridge_http
+from custom_components.smart_beer import bridge_http, export
 from custom_components.smart_beer.bridge import BRIDGE
+from tests.smart_beer.brewery import eventually
 from tests.smart_beer.bridge_client import BridgeClient
 from tests.smart_beer.bridge_server import BridgeServer
 
@@ -119,16 +120,13 @@ async def test_who_may_not_read_everything_sees_no_batch(
     bridge: BridgeServer,
     hass_ws_client: WebSocketGenerator,
     hass_client: ClientSessionGenerator,
+    nobody_access_token: str,
 ) -> None:
-    nobody = await hass.auth.async_create_user("nobody", group_ids=[])
-    nobody.is_owner = False
-    refresh_token = await hass.auth.async_create_refresh_token(nobody, "http://localhost")
-    token = hass.auth.async_create_access_token(refresh_token)
-    client = BridgeClient(await hass_ws_client(hass, token))
+    client = BridgeClient(await hass_ws_client(hass, nobody_access_token))
     for command, fields in (("batches", {}), ("batch", {"batch": "B1"})):
         reply = await client.call(f"smart_beer/{command}", **fields)
         assert reply["error"]["code"] == "unauthorized"
-    http = await hass_client(token)
+    http = await hass_client(nobody_access_token)
     assert (await http.get(URL, params={"batch": "B1"})).status == 401
     assert bridge.queries == []
 
@@ -273,3 +271,31 @@ async def test_a_file_that_stands_still_is_cut(
         await response.read()
     over.set()
     assert "did not answer within 1 s" in caplog.text
+
+
+async def test_a_reader_that_takes_nothing_is_given_up(
+    bridge: BridgeServer,
+    hass_client: ClientSessionGenerator,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def pour(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(FILE)
+        except ConnectionError:
+            over.set()
+        return response
+
+    over = asyncio.Event()
+    bridge.reply = pour
+    monkeypatch.setattr(export, "READER_S", 0.5)
+    client = await hass_client()
+    response = await client.get(URL, params={"batch": "B1"})
+    assert response.status == 200
+    await eventually(over.is_set, "the bridge is let go")
+    assert "An export was cut off: its reader took next to nothing for 0.5 s" in caplog.text
+    with pytest.raises(ClientError):
+        await response.read()

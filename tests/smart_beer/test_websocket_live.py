@@ -38,17 +38,11 @@ async def card_fixture(
     return BridgeClient(await hass_ws_client(hass, hass_read_only_access_token))
 
 
-def ticks(node: FakeNode, count: int) -> None:
-    for _ in range(count):
-        node.spool.tick()
-        node.poll()
-
-
 async def test_the_first_event_is_what_is_in_memory(
     hass: HomeAssistant, card: BridgeClient, node: FakeNode
 ) -> None:
     node.poll()
-    ticks(node, 3)
+    node.live(3)
     load_brewery(hass, node)
     assert (await card.call("smart_beer/live", series=["mash-a/pressure", "boil-1/t"]))["success"]
     assert await card.event() == {
@@ -77,9 +71,9 @@ async def test_news_come_together_and_at_most_once_a_second(
     await card.call("smart_beer/live", series=["mash-a/temperature"])
     await card.event()
     began = asyncio.get_running_loop().time()
-    ticks(node, 2)
+    node.live(2)
     assert await card.all_events() == []
-    ticks(node, 1)
+    node.live()
     event = await card.event()
     assert asyncio.get_running_loop().time() - began >= 0.8
     assert [t for t, _value, _quality in event["samples"]["mash-a/temperature"]] == [
@@ -87,7 +81,7 @@ async def test_news_come_together_and_at_most_once_a_second(
         T0 + 1000,
         T0 + 2000,
     ]
-    ticks(node, 1)
+    node.live()
     assert await card.all_events() == []
     assert (await card.event())["samples"]["mash-a/temperature"][0][0] == T0 + 3000
 
@@ -100,7 +94,7 @@ async def test_what_other_series_bring_is_no_news(
     load_brewery(hass, node)
     await card.call("smart_beer/live", series=["mash-a/other", "mash-b/temperature"])
     await card.event()
-    ticks(node, 3)
+    node.live(3)
     assert await card.all_events() == []
 
 
@@ -112,7 +106,7 @@ async def test_a_node_that_joins_later_is_shown_from_its_memory_on(
     await card.call("smart_beer/live", series=["mash-a/temperature"])
     await card.event()
     node.poll()
-    ticks(node, 2)
+    node.live(2)
     brewery.nodes["mash-a"] = node
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=3))
     assert len((await card.event())["samples"]["mash-a/temperature"]) == 2
@@ -125,7 +119,7 @@ async def test_the_end_of_a_subscription_is_the_end(
     load_brewery(hass, node)
     reply = await card.call("smart_beer/live", series=["mash-a/temperature"])
     await card.event()
-    ticks(node, 1)
+    node.live()
     assert (await card.call("unsubscribe_events", subscription=reply["id"]))["success"]
     assert node.feed._callbacks == {}
     assert await card.all_events() == []
@@ -150,13 +144,10 @@ async def test_who_may_read_nothing_is_told_nothing(
     hass: HomeAssistant,
     card: BridgeClient,
     hass_ws_client: WebSocketGenerator,
+    nobody_access_token: str,
     command: dict[str, Any],
 ) -> None:
-    nobody = await hass.auth.async_create_user("nobody", group_ids=[])
-    nobody.is_owner = False
-    refresh_token = await hass.auth.async_create_refresh_token(nobody, "http://localhost")
-    token = hass.auth.async_create_access_token(refresh_token)
-    client = BridgeClient(await hass_ws_client(hass, token))
+    client = BridgeClient(await hass_ws_client(hass, nobody_access_token))
     assert (await client.call(**command))["error"]["code"] == "unauthorized"
 
 

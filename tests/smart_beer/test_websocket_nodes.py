@@ -1,13 +1,13 @@
 """Nodes that come, go and fail while a bridge is subscribed to their samples."""
 
-import asyncio
 from typing import Any
 
 import pytest
 from homeassistant.core import HomeAssistant
 
 from custom_components.smart_beer import spool_reader
-from tests.smart_beer.spool import FakeBrewery, FakeNode, MakeNode, load_brewery, look
+from tests.smart_beer.brewery import eventually
+from tests.smart_beer.spool import FakeBrewery, FakeNode, MakeNode, Meet, load_brewery, look
 
 
 async def test_nodes_join_and_leave_and_come_back(
@@ -43,13 +43,10 @@ async def test_nodes_join_and_leave_and_come_back(
 
 
 async def test_a_node_that_is_away_is_not_read_and_goes_on_when_it_is_back(
-    hass: HomeAssistant, connect: Any, make_node: MakeNode
+    hass: HomeAssistant, meet: Meet
 ) -> None:
-    node = await make_node(ticks=5)
-    node.poll()
+    node, bridge = await meet(5)
     node.connected = False
-    load_brewery(hass, node)
-    bridge = await connect()
     await bridge.subscribe()
     assert await bridge.all_events() == []
     assert node.spool.requests == []
@@ -86,24 +83,18 @@ async def test_a_failing_node_is_tried_again_and_hurts_no_other(
     bridge = await connect()
     await bridge.subscribe()
     assert await bridge.rows_until("good", 10) == good.spool.rows
-    async with asyncio.timeout(20):
-        while len(bad.spool.requests) < 3:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: len(bad.spool.requests) >= 3, "the bad node is tried again")
     assert caplog.text.count("Node bad: older samples cannot be read") == 1
     bad.spool.fail_with = None
     assert await bridge.rows_until("bad", 10) == bad.spool.rows
 
 
 async def test_a_node_that_keeps_back_what_it_claims_to_have_is_asked_ever_more_rarely(
-    hass: HomeAssistant, connect: Any, make_node: MakeNode, caplog: pytest.LogCaptureFixture
+    meet: Meet, caplog: pytest.LogCaptureFixture
 ) -> None:
-    node = await make_node(ticks=5)
-    node.poll()
-    node.spool.tick()
-    node.poll()
+    node, bridge = await meet(5)
+    node.live()
     node.spool.rows.clear()
-    load_brewery(hass, node)
-    bridge = await connect()
     await bridge.subscribe()
     assert await bridge.all_events() == []
     assert len(node.spool.requests) == 1  # the next comes after a rest
@@ -111,22 +102,14 @@ async def test_a_node_that_keeps_back_what_it_claims_to_have_is_asked_ever_more_
 
 
 async def test_a_fault_of_our_own_is_logged_and_tried_again(
-    hass: HomeAssistant,
-    connect: Any,
-    make_node: MakeNode,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
+    meet: Meet, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spool_reader, "BACKOFF_FIRST_S", 0.01)
-    node = await make_node(ticks=5)
-    node.poll()
-    load_brewery(hass, node)
-    bridge = await connect()
+    node, bridge = await meet(5)
     monkeypatch.setattr(node.client, "samples", None)
     await bridge.subscribe()
-    async with asyncio.timeout(20):
-        while "Node mash-a: reading older samples failed" not in caplog.text:
-            await asyncio.sleep(0.01)
+    fault = "Node mash-a: reading older samples failed"
+    await eventually(lambda: fault in caplog.text, "it is logged")
     caplog.clear()
     monkeypatch.undo()
     assert await bridge.rows_until("mash-a", 10) == node.spool.rows

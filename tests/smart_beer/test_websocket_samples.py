@@ -1,6 +1,5 @@
 """The storage bridge's subscription, from nodes to acknowledgements."""
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -10,21 +9,16 @@ from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 from custom_components.smart_beer.batches import make_batch
 from custom_components.smart_beer.models import SamplesPage
 from custom_components.smart_beer.websocket_bridge import HUB
+from tests.smart_beer.brewery import eventually
 from tests.smart_beer.bridge_client import BridgeClient
-from tests.smart_beer.spool import MakeNode, load_brewery, look
+from tests.smart_beer.spool import MakeNode, Meet, load_brewery, look
 
 
-async def test_new_samples_go_out_as_they_come(
-    hass: HomeAssistant, connect: Any, make_node: MakeNode
-) -> None:
-    node = await make_node(ticks=5)
-    node.poll()
-    load_brewery(hass, node)
-    bridge = await connect()
+async def test_new_samples_go_out_as_they_come(meet: Meet) -> None:
+    node, bridge = await meet(5)
     await bridge.subscribe({"mash-a": ["s1", 10]})
     assert await bridge.all_events() == []
-    node.spool.tick()
-    node.poll()
+    node.live()
     event = await bridge.event()
     assert event == {
         "node_id": "mash-a",
@@ -40,37 +34,25 @@ async def test_new_samples_go_out_as_they_come(
     assert node.spool.requests == []
 
 
-async def test_a_bridge_that_was_away_gets_everything_once_and_in_order(
-    hass: HomeAssistant, connect: Any, make_node: MakeNode
-) -> None:
-    node = await make_node(ticks=1700)
-    node.poll()
-    load_brewery(hass, node)
-    bridge = await connect()
+async def test_a_bridge_that_was_away_gets_everything_once_and_in_order(meet: Meet) -> None:
+    node, bridge = await meet(1700)
     await bridge.subscribe({"mash-a": ["s1", 100]})
     rows = []
     for _ in range(6):
         event = await bridge.event()
         rows += event["samples"]
-        node.spool.tick(3)
-        node.poll()
+        node.live(3)
         await bridge.ack(event)
     rows += await bridge.rows_until("mash-a", node.spool.last_seq)
     assert rows == node.spool.rows[100:]
     asked = len(node.spool.requests)
-    node.spool.tick()
-    node.poll()
+    node.live()
     assert await bridge.rows_until("mash-a", node.spool.last_seq) == node.spool.rows[-2:]
     assert len(node.spool.requests) == asked <= 5  # from memory again
 
 
-async def test_a_node_without_a_cursor_is_sent_from_the_start(
-    hass: HomeAssistant, connect: Any, make_node: MakeNode
-) -> None:
-    node = await make_node(ticks=30)
-    node.poll()
-    load_brewery(hass, node)
-    bridge = await connect()
+async def test_a_node_without_a_cursor_is_sent_from_the_start(meet: Meet) -> None:
+    node, bridge = await meet(30)
     await bridge.subscribe()
     assert await bridge.rows_until("mash-a", 60) == node.spool.rows
 
@@ -87,8 +69,7 @@ async def test_a_bridge_that_never_acknowledges_costs_bounded_memory(
     events = await bridge.all_events()
     for _ in range(200):
         for node in nodes:
-            node.spool.tick()
-            node.poll()
+            node.live()
     await look(hass)
     events += await bridge.all_events()
     assert len(events) == 16
@@ -104,13 +85,8 @@ async def test_a_bridge_that_never_acknowledges_costs_bounded_memory(
     assert subscription._reads == {}
 
 
-async def test_a_slow_bridge_has_at_most_four_batches_of_a_node_in_flight(
-    hass: HomeAssistant, connect: Any, make_node: MakeNode
-) -> None:
-    node = await make_node(ticks=3200)
-    node.poll()
-    load_brewery(hass, node)
-    bridge = await connect()
+async def test_a_slow_bridge_has_at_most_four_batches_of_a_node_in_flight(meet: Meet) -> None:
+    node, bridge = await meet(3200)
     await bridge.subscribe()
     waiting = await bridge.all_events()
     rows: list[list[Any]] = []
@@ -124,7 +100,7 @@ async def test_a_slow_bridge_has_at_most_four_batches_of_a_node_in_flight(
 
 
 async def test_two_bridges_that_keep_up_share_what_is_serialised(
-    hass: HomeAssistant, connect: Any, make_node: MakeNode, monkeypatch: pytest.MonkeyPatch
+    meet: Meet, connect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[int] = []
 
@@ -133,16 +109,13 @@ async def test_two_bridges_that_keep_up_share_what_is_serialised(
         return make_batch(node_id, pages, after)
 
     monkeypatch.setattr("custom_components.smart_beer.samples_subscription.make_batch", spy)
-    node = await make_node()
-    node.poll()
-    load_brewery(hass, node)
-    bridges = [await connect(), await connect()]
+    node, bridge = await meet()
+    bridges = [bridge, await connect()]
     for bridge in bridges:
         await bridge.subscribe()
     made.clear()
     for after in (0, 2, 4):
-        node.spool.tick()
-        node.poll()
+        node.live()
         events = [await bridge.event() for bridge in bridges]
         assert events[0] == events[1]
         assert made.count(after) == 1
@@ -151,21 +124,16 @@ async def test_two_bridges_that_keep_up_share_what_is_serialised(
 
 
 async def test_the_end_of_a_connection_ends_its_subscription(
-    hass: HomeAssistant, connect: Any, make_node: MakeNode
+    hass: HomeAssistant, meet: Meet
 ) -> None:
-    node = await make_node(ticks=5)
-    node.poll()
+    node, bridge = await meet(5)
     node.spool.fail_with = 500
-    load_brewery(hass, node)
-    bridge = await connect()
     await bridge.subscribe()
     await bridge.all_events()
     (subscription,) = hass.data[HUB].subscriptions.values()
     (task,) = subscription._reads.values()  # it rests before it tries again
     await bridge._socket.close()
-    async with asyncio.timeout(20):
-        while hass.data[HUB].subscriptions or not task.done():
-            await asyncio.sleep(0.01)
+    await eventually(lambda: not hass.data[HUB].subscriptions and task.done(), "it has ended")
     assert node.feed._callbacks == {}
 
 
@@ -181,19 +149,13 @@ async def test_a_connection_has_one_subscription_and_may_have_another_after_it(
     await bridge.subscribe()
 
 
-async def test_acknowledgements_must_fit_what_was_sent(
-    hass: HomeAssistant, connect: Any, make_node: MakeNode
-) -> None:
-    node = await make_node()
-    node.poll()
-    load_brewery(hass, node)
-    bridge = await connect()
+async def test_acknowledgements_must_fit_what_was_sent(meet: Meet) -> None:
+    node, bridge = await meet()
     ack = {"subscription": 1, "node_id": "mash-a", "spool_id": "s1", "seq": 2}
     reply = await bridge.call("smart_beer/samples/ack", **ack)
     assert reply["error"]["code"] == "not_found"
     await bridge.subscribe()
-    node.spool.tick()
-    node.poll()
+    node.live()
     ack["subscription"] = bridge.subscription
     assert (await bridge.call("smart_beer/samples/ack", **ack))["success"]
     assert (await bridge.call("smart_beer/samples/ack", **ack))["success"]

@@ -129,7 +129,7 @@ def _is_parquet(path: Path) -> bool:
 def _missing(err: ImportError) -> ParquetMissingError:
     return ParquetMissingError(
         f"Parquet needs pyarrow, which cannot be imported ({err}); "
-        "install it: pip install 'smart-beer[parquet]'"
+        "install the bridge as 'smart-beer[bridge,parquet]'"
     )
 
 

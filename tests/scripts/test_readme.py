@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+from edge_node.api.app import OPERATIONS
 from storage_bridge.config import load as load_bridge_config
 
 ROOT = Path(__file__).parents[2]
@@ -159,6 +160,15 @@ def test_both_languages_show_the_same_code() -> None:
         assert same_in_both(one) == same_in_both(other)
 
 
+def test_what_is_folded_is_closed_and_set_as_text(page: Page) -> None:
+    folded = page.prose.count("<details>")
+    assert folded > 0
+    # Without the empty lines the Markdown between them would be shown as it is written.
+    opened = re.findall(r"^<details><summary>.+</summary>\n\n", page.prose, re.MULTILINE)
+    closed = re.findall(r"\n\n</details>$", page.prose, re.MULTILINE)
+    assert (len(opened), len(closed)) == (folded, folded)
+
+
 def test_every_block_says_its_language(page: Page) -> None:
     assert {block.language for block in page.blocks} <= {"sh", "yaml", "ini", "text"}
 
@@ -195,6 +205,17 @@ def test_every_command_shown_exists_with_its_options(path: Path) -> None:
         text = help_of(*command)
         for option in (word for word in rest if word.startswith("--")):
             assert re.search(rf"(?<![\w-]){option}(?![\w-])", text), f"{words}: no {option}"
+
+
+def test_every_call_of_a_node_shown_is_one_that_a_node_answers(page: Page) -> None:
+    (by_hand,) = [block.text for block in page.blocks if block.text.startswith("URL=")]
+    calls = re.findall(r"api ([A-Z]+) \"?(/v1/[\w/]+)", by_hand)
+    assert len(calls) >= 7
+    for method, path in calls:
+        assert any(
+            one.method == method and re.fullmatch(re.sub(r"\{\w+\}", r"\\w+", one.path), path)
+            for one in OPERATIONS
+        ), (method, path)
 
 
 def test_the_nodes_configuration_shown_is_good(page: Page, tmp_path: Path) -> None:
@@ -315,7 +336,8 @@ def test_every_form_error_is_in_the_table_by_its_first_sentence(page: Page, lang
 
 def test_every_alarm_of_a_node_is_in_the_table(page: Page) -> None:
     sources = [
-        (ROOT / "edge_node" / name).read_text(encoding="utf-8") for name in ("node.py", "alarms.py")
+        (ROOT / "edge_node" / name).read_text(encoding="utf-8")
+        for name in ("node.py", "alarms.py", "actuation.py")
     ]
     found = {
         name

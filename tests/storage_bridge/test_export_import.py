@@ -240,7 +240,7 @@ def test_pyarrow_is_imported_for_parquet_alone() -> None:
         "from storage_bridge.samples_file import Pieces, ParquetMissingError, writer_of\n"
         "writer_of('csv', Pieces()).close()\n"
         "try:\n    writer_of('parquet', Pieces())\n"
-        "except ParquetMissingError as err:\n    assert 'smart-beer[parquet]' in str(err)\n"
+        "except ParquetMissingError as err:\n    assert 'smart-beer[bridge,parquet]' in str(err)\n"
         "else:\n    raise AssertionError\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

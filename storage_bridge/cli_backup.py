@@ -70,7 +70,7 @@ async def _put(config: BridgeConfig, source: Path) -> Contents:
                     tiers,
                     source,
                     progress=lambda done, size, samples: progress.show(
-                        done // _MB, size // _MB, samples, "MB"
+                        -(-done // _MB), -(-size // _MB), samples, "MB"
                     ),
                 )
                 return await restore.run()

@@ -7,7 +7,7 @@ from typing import Final
 from . import preflight_machine
 from .preflight import MEMORY, ONE_SERVER, Level, judge
 
-MARKS: Final = {Level.STOP: "STOP", Level.WARN: "warn", Level.OK: "ok"}
+MARKS: Final = {Level.STOP: "STOP", Level.WARN: "warn", Level.NOTE: "note", Level.OK: "ok"}
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,6 +36,12 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         help="this computer is a member of a pair: look also at what its stores open to the others",
     )
     parser.add_argument(
+        "--third",
+        default="",
+        metavar="ADDRESS",
+        help="with --pair: the third member; empty, there is none",
+    )
+    parser.add_argument(
         "--ports-in-use",
         action="store_true",
         help="the parts run already: do not look at their ports",
@@ -48,7 +54,7 @@ def _preflight(options: argparse.Namespace) -> int:
     parts = tuple(options.parts or (MEMORY if options.pair else ONE_SERVER))
     listening = () if options.ports_in_use else parts
     machine = preflight_machine.read(listening, folder=options.data_dir, pair=options.pair)
-    findings = judge(machine, parts)
+    findings = judge(machine, parts, third=bool(options.third) if options.pair else None)
     for finding in findings:
         print(f"{MARKS[finding.level]:>4}  {finding.text}")
     return 1 if any(finding.level is Level.STOP for finding in findings) else 0

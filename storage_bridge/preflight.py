@@ -30,10 +30,11 @@ PAGE: Final = 4096
 
 
 class Level(StrEnum):
-    """How bad a finding is: it will not run; it will run badly; it is well."""
+    """How bad a finding is: it will not run; it will run badly; it is meant so; it is well."""
 
     STOP = "stop"
     WARN = "warn"
+    NOTE = "note"
     OK = "ok"
 
 
@@ -74,8 +75,11 @@ class Machine:
     ports: tuple[Port, ...] = ()
 
 
-def judge(machine: Machine, parts: Iterable[str]) -> list[Finding]:
-    """Everything looked at for these parts (names of MEMORY), the worst first."""
+def judge(machine: Machine, parts: Iterable[str], *, third: bool | None = None) -> list[Finding]:
+    """Everything looked at for these parts (names of MEMORY), the worst first.
+
+    `third`: whether the pair that this computer is of has a third member; None: it is of none.
+    """
     chosen = frozenset(parts)
     findings = [
         *_memory(machine, chosen),
@@ -84,6 +88,7 @@ def judge(machine: Machine, parts: Iterable[str]) -> list[Finding]:
         _clock(machine),
         *_disk(machine),
         *(_port(port) for port in machine.ports if port.part in chosen),
+        *(() if third is None else (_majority(third=third),)),
     ]
     order = list(Level)
     return sorted(findings, key=lambda finding: order.index(finding.level))
@@ -222,6 +227,20 @@ def _port(port: Port) -> Finding:
             f"(ss -ltnp 'sport = :{port.number}') and stop it, or choose another port.",
         )
     return Finding(Level.OK, f"Port {port.number} is free for {port.part}.")
+
+
+def _majority(*, third: bool) -> Finding:
+    if third:
+        return Finding(
+            Level.OK, "Two of the three members keep MongoDB, Cassandra and the Sentinels going."
+        )
+    return Finding(
+        Level.NOTE,
+        "The pair has no third member: while either server is away warm and cold wait in the "
+        "outbox, answers say that they are partial, and Redis does not fail over. Nothing is lost, "
+        "and it is all made up when the server is back. A third computer changes that: THIRD in "
+        ".env, third.yaml there, and join.sh again.",
+    )
 
 
 def _list(parts: frozenset[str]) -> str:

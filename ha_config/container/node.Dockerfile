@@ -7,7 +7,8 @@
 # It runs as user and group 8443, which must be able to read edge.yaml. A volume (smart-beer above) is
 # theirs by itself; a folder in its place must be given to them: install -d -o 8443 -g 8443 -m 0700 FOLDER.
 # With heaters, rather install it under systemd: a guard in the same container dies with the node.
-FROM python:3.14-slim AS build
+# Not a newer one: lgpio, which drives the pins, has no wheel for it.
+FROM python:3.11-slim AS build
 WORKDIR /build
 COPY scripts/requirements/node.txt requirements.txt
 RUN python -m venv /opt/smart-beer \
@@ -17,7 +18,7 @@ COPY edge_node edge_node
 COPY storage_bridge storage_bridge
 RUN /opt/smart-beer/bin/pip install --no-cache-dir --no-deps .
 
-FROM python:3.14-slim
+FROM python:3.11-slim
 LABEL org.opencontainers.image.title="smart-beer edge node" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /opt/smart-beer /opt/smart-beer

@@ -1,6 +1,5 @@
-"""The scripts that start and join the stores of the compose files, run as their containers do."""
+"""The scripts that start the stores of the compose files, run as their containers do."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -10,21 +9,16 @@ from pathlib import Path
 
 import pytest
 import redis
-import yaml
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from scripts.servers import HOST, Child, free_port
 from scripts.servers.redis import redis_program
 
+from .programs import put_program
+
 COMPOSE = Path(__file__).parents[2] / "ha_config" / "compose"
 PASSWORD = "a-password-of-this-test"
-
-
-def _program(folder: Path, name: str, text: str) -> None:
-    folder.mkdir(exist_ok=True)
-    (folder / name).write_text(text)
-    (folder / name).chmod(0o755)
 
 
 class Container:
@@ -37,8 +31,8 @@ class Container:
         (self.secrets / "redis-password").write_text(PASSWORD)
         self.bin = folder / "bin"
         # Who may give files away and become someone else is root alone.
-        _program(self.bin, "chown", f'#!/bin/sh\necho "$@" >>{folder}/given\n')
-        _program(
+        put_program(self.bin, "chown", f'#!/bin/sh\necho "$@" >>{folder}/given\n')
+        put_program(
             self.bin, "setpriv",
             '#!/bin/sh\n[ "$1 $2 $3" = "--reuid=redis --regid=redis --clear-groups" ] || exit 9\n'
             'shift 3\nexec "$@"\n',
@@ -53,7 +47,7 @@ class Container:
         options = f"--port {port} --bind {HOST} --cluster-port {free_port()}"
         if program == "redis-sentinel":
             options = f"--port {port} --bind {HOST}"
-        _program(
+        put_program(
             self.bin, program,
             f'#!/bin/sh\nexec {redis_program(program)} "$1" {options}\n',
         )  # fmt: skip
@@ -157,87 +151,6 @@ def test_a_sentinel_enters_its_master_and_lets_nobody_in_without_the_password(
     assert container.ask(port, "SENTINEL", "myid") == me, "what it has learned stays"
 
 
-JOIN = """
-const fs = require("fs"), vm = require("vm");
-const scene = JSON.parse(process.argv[1]), calls = [];
-let user = scene.user, joined = scene.joined, inside = !user, polls = 0;
-function fail(name) { const error = new Error(name); error.codeName = name; throw error; }
-const world = {
-  process: { env: { MEMBERS: scene.members } },
-  require: () => ({ readFileSync: () => "word\\n" }),
-  print: (text) => console.error(text),
-  sleep: () => {},
-  rs: {
-    status() { if (!inside) fail("Unauthorized"); if (!joined) fail("NotYetInitialized"); },
-    initiate(config) {
-      if (!inside) fail("Unauthorized");
-      joined = true;
-      calls.push(["initiate", config]);
-    },
-  },
-  db: {
-    hello: () => ({ isWritablePrimary: joined && scene.leads && ++polls > 2 }),
-    getSiblingDB: (name) => ({
-      auth(who, word) {
-        if (!user) fail("AuthenticationFailed");
-        inside = true;
-        calls.push(["auth", name, who, word]);
-      },
-      createUser(made) {
-        if (polls < 3) fail("NotWritablePrimary");
-        user = true;
-        calls.push(["user", name, made]);
-      },
-    }),
-  },
-};
-vm.runInNewContext(fs.readFileSync(process.argv[2], "utf8"), world);
-console.log(JSON.stringify(calls));
-"""
-THREE = "10.9.0.1:27017,10.9.0.2:27017,10.9.0.3:27017"
-USER = ["user", "admin", {"user": "smart_beer", "pwd": "word", "roles": ["root"]}]
-ENTERED = ["auth", "admin", "smart_beer", "word"]
-
-
-def _join(*, user: bool, joined: bool, leads: bool = True) -> subprocess.CompletedProcess[str]:
-    scene = {"user": user, "joined": joined, "leads": leads, "members": THREE}
-    return subprocess.run(
-        ["node", "-e", JOIN, json.dumps(scene), COMPOSE / "mongo" / "join.js"],
-        text=True, capture_output=True, timeout=60, check=False,
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("user", "joined", "expected"),
-    [
-        (False, False, ["initiate", "user"]),
-        (False, True, ["user"]),  # it ended in the middle
-        (True, False, ["auth", "initiate"]),  # the image had made the user
-        (True, True, ["auth"]),
-    ],
-)
-def test_a_replica_set_and_its_user_are_made_once(
-    user: bool, joined: bool, expected: list[str]
-) -> None:
-    done = _join(user=user, joined=joined)
-    assert done.returncode == 0, done.stderr
-    calls = json.loads(done.stdout)
-    assert [call[0] for call in calls] == expected
-    for call in calls:
-        assert call[0] != "user" or call == USER
-        assert call[0] != "auth" or call == ENTERED
-        if call[0] == "initiate":
-            members = call[1]["members"]
-            assert [one["host"] for one in members] == THREE.split(",")
-            assert members[0]["priority"] == max(one["priority"] for one in members)
-
-
-def test_a_member_that_never_leads_is_named() -> None:
-    done = _join(user=False, joined=False, leads=False)
-    assert done.returncode != 0
-    assert "10.9.0.1:27017 does not lead its replica set" in done.stderr
-
-
 CQLSH = """#!/usr/bin/env bash
 # The roles are files of $STATE; a statement of one who may not log in fails, as cqlsh's does.
 echo "$*" >>"$STATE/commands"
@@ -254,7 +167,7 @@ esac
 
 
 def _roles(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    _program(folder / "bin", "cqlsh", CQLSH)
+    put_program(folder / "bin", "cqlsh", CQLSH)
     (folder / "cassandra-password").write_text(PASSWORD)
     return subprocess.run(
         ["bash", COMPOSE / "cassandra" / "roles.sh", *arguments],
@@ -291,65 +204,6 @@ def test_a_cassandra_that_lets_nobody_in_is_named(tmp_path: Path) -> None:
     assert "Cassandra at 10.9.0.1 lets neither" in done.stderr
 
 
-DOCKER = """#!/usr/bin/env bash
-echo "$*" >>"$STATE/commands"
-case $* in
-  *get-master-addr-by-name*) printf '%s\\n6379\\n' "$MASTER" ;;
-  *" ROLE") echo "$OTHER" ;;
-esac
-"""
-SERVERS = {"SERVER_A": "10.9.0.1", "SERVER_B": "10.9.0.2", "THIRD": "10.9.0.3"}
-
-
-def _join_pair(
-    folder: Path, here: str, *, master: str = "10.9.0.1", other: str = "slave"
-) -> tuple[subprocess.CompletedProcess[str], list[str]]:
-    _program(folder / "bin", "docker", DOCKER)
-    shutil.copy(COMPOSE / "join.sh", folder)
-    told = {"HERE": here, **SERVERS}
-    (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in told.items()))
-    done = subprocess.run(
-        [folder / "join.sh"],
-        text=True, capture_output=True, timeout=60, check=False,
-        env={
-            "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "STATE": str(folder),
-            "MASTER": master, "OTHER": other,
-        },
-    )  # fmt: skip
-    commands = folder / "commands"
-    return done, commands.read_text().splitlines() if commands.exists() else []
-
-
-@pytest.mark.parametrize(
-    ("master", "other", "follows"),
-    [
-        ("10.9.0.1", "master", "10.9.0.2 6379 REPLICAOF 10.9.0.1 6379"),
-        ("10.9.0.1", "slave", None),
-        # The Sentinels have changed the roles, and A has come back without having been told.
-        ("10.9.0.2", "master", "10.9.0.1 6379 REPLICAOF 10.9.0.2 6379"),
-        ("10.9.0.2", "slave", None),
-    ],
-)
-def test_a_pair_is_joined_as_its_sentinels_see_it(
-    tmp_path: Path, master: str, other: str, follows: str | None
-) -> None:
-    done, commands = _join_pair(tmp_path, "10.9.0.1", master=master, other=other)
-    assert done.returncode == 0, done.stderr
-    told = [one.partition("ask.sh ")[2] for one in commands if "REPLICAOF" in one]
-    assert told == ([] if follows is None else [follows])
-    (joined,) = [one for one in commands if "join.js" in one]
-    assert "MEMBERS=10.9.0.1:27017,10.9.0.2:27017,10.9.0.3:27017" in joined
-    roles = next(n for n, one in enumerate(commands) if "cassandra-roles" in one)
-    assert "repair --full system_auth" in commands[roles + 1]
-
-
-def test_a_pair_is_joined_on_server_a_alone(tmp_path: Path) -> None:
-    done, commands = _join_pair(tmp_path, "10.9.0.2")
-    assert done.returncode == 1
-    assert "run it on server A (10.9.0.1)" in done.stderr
-    assert commands == []
-
-
 def test_secrets_are_made_once_and_kept_from_others(tmp_path: Path) -> None:
     shutil.copy(COMPOSE / "secrets.sh", tmp_path)
     shutil.copytree(COMPOSE / "bridge", tmp_path / "bridge")
@@ -365,33 +219,3 @@ def test_secrets_are_made_once_and_kept_from_others(tmp_path: Path) -> None:
     assert (tmp_path / "bridge" / "pair.yaml").stat().st_mode & 0o777 == 0o644
     subprocess.run([tmp_path / "secrets.sh"], check=True, capture_output=True, timeout=30)
     assert {file.name: file.read_text() for file in folder.iterdir()} == made
-
-
-def test_cassandra_is_told_to_sync_before_it_acknowledges(tmp_path: Path) -> None:
-    (tmp_path / "cassandra.yaml").write_text(
-        "authenticator: AllowAllAuthenticator\nauthorizer: AllowAllAuthorizer\n"
-        "# commitlog_sync: batch\ncommitlog_sync: periodic\ncommitlog_sync_period: 10000ms\n"
-    )
-    entry = tmp_path / "docker-entrypoint.sh"
-    entry.write_text('#!/bin/sh\necho "$@"\n')
-    entry.chmod(0o755)
-    environment = {
-        "PATH": f"{tmp_path}:{os.environ['PATH']}",
-        "CASSANDRA_CONF": str(tmp_path),
-    }
-    start = [COMPOSE / "cassandra" / "start.sh"]
-    done = subprocess.run(
-        ["bash", *start], text=True, capture_output=True, timeout=30, check=True, env=environment
-    )
-    assert done.stdout.strip() == "cassandra -f"
-    config = yaml.safe_load((tmp_path / "cassandra.yaml").read_text())
-    assert config["commitlog_sync"] == "group"
-    assert config["commitlog_sync_group_window"] == "15ms"
-    assert "commitlog_sync_period" not in config
-    assert config["authenticator"] == "PasswordAuthenticator"
-    (tmp_path / "cassandra.yaml").write_text("something: else\n")
-    done = subprocess.run(
-        ["bash", *start], text=True, capture_output=True, timeout=30, check=False, env=environment
-    )
-    assert done.returncode == 1
-    assert "commitlog_sync: group" in done.stderr

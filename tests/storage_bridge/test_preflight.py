@@ -167,3 +167,30 @@ def test_a_sentinel_is_a_part_of_a_pair_alone(
     assert ("26379" in out) is sentinel
     assert ("7000" in out) is sentinel
     assert "27017" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "silent"),
+    [
+        (["--pair", "--third="], "note  The pair has no third member", "Two of the three"),
+        (["--pair"], "note  The pair has no third member", "Two of the three"),
+        (["--pair", "--third", "10.9.0.3"], "ok  Two of the three", "no third member"),
+        ([], "memory", "third"),
+        (["--third", "10.9.0.3"], "memory", "three"),
+    ],
+)
+def test_what_a_pair_does_without_a_third_member_is_said_and_stops_nothing(
+    options: list[str], said: str, silent: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = cli.main(["preflight", "--parts", "bridge", "--ports-in-use", *options])
+    out = capsys.readouterr().out
+    assert said in out
+    assert silent not in out
+    assert code == ("STOP" in out)
+
+
+def test_what_is_meant_so_comes_before_what_is_well_and_after_what_is_not() -> None:
+    levels = [one.level for one in judge(replace(MINI_PC, swap=GIB), EVERYTHING, third=False)]
+    assert levels == sorted(levels, key=list(Level).index)
+    assert levels.count(Level.NOTE) == 1
+    assert {Level.WARN, Level.OK} < set(levels)

@@ -8,7 +8,8 @@ password=$(cat "${SECRETS:-/run/secrets}/redis-password")
 mkdir -p "$folder"
 # Made anew at every start. A Sentinel that changes the roles writes its will into this file, and
 # tells it again to a Redis that comes back without it.
-# The hot tier is a cache: when it is full, the minutes that end soonest go first.
+# The hot tier is a cache: when it is full, the minutes that end soonest go first. What it may take
+# is well below the container's memory: while it writes its file anew, what changes is there twice.
 cat >"$folder/redis.conf" <<CONF
 dir $data
 requirepass $password
@@ -16,7 +17,7 @@ masterauth $password
 appendonly yes
 appendfsync everysec
 save ""
-maxmemory 512mb
+maxmemory 384mb
 maxmemory-policy volatile-ttl
 ${HERE:+replica-announce-ip $HERE}
 CONF

@@ -103,7 +103,8 @@ class Bridge:
             hot_days=config.tiers.hot_days,
             warm_days=config.tiers.warm_days,
             hours_per_minute=config.tiers.hours_per_minute,
-            elsewhere=lambda: self.following.leader.elsewhere,
+            # An embedded warm tier is in a file of this server's: nobody else can archive it.
+            elsewhere=lambda: config.tiers.warm is not None and self.following.leader.elsewhere,
         )
         # A store that is away may take long to say so; samples are taken in meanwhile.
         with contextlib.suppress(TimeoutError):

@@ -68,7 +68,11 @@ def _show(config: BridgeConfig, status: dict[str, Any]) -> None:
             print(f"Tier {name}: {sink['problem'] or told}")
         _show_archive(status["tiers"])
         if not status["leads"]:
-            print("This server follows: the leader's bridge archives and mirrors entities")
+            # What is in a file of this server's is archived here.
+            works = (
+                "mirrors entities" if config.tiers.warm is None else "archives and mirrors entities"
+            )
+            print(f"This server follows: the leader's bridge {works}")
         for name, part in status["following"].items():
             if name == "mirror" and not status["leads"]:
                 continue

@@ -27,7 +27,6 @@ from .tiers.base import Tier, TierError
 
 PATIENCE_S: Final = 10.0
 LOW_DISK: Final = 1 * GIB
-AHEAD_S: Final = 5.0  # a clock that differs this much from Home Assistant's is wrong somewhere
 
 
 @dataclass(frozen=True, slots=True)

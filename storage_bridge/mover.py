@@ -117,8 +117,9 @@ class Mover:
         A store that does not answer for one hour, and does for others, leaves that one behind.
         `now_ms` is the time since 1970. Call it again within minutes, sooner when `more`.
         """
-        # The oldest come first: those that fail must not be all that is ever seen.
-        most = self._hours_per_pass + len(self._failing)
+        # The oldest come first: those that fail must not be all that is ever seen, nor those that
+        # were compared and wait for cold to settle.
+        most = self._hours_per_pass + len(self._failing) + len(self._proofs)
         due = await self._warm.hours_before(max(0, now_ms - self._keep_ms), most)
         self._proofs = {hour: self._proofs[hour] for hour in due if hour in self._proofs}
         before = self._failing = self._failing.intersection(due)
@@ -136,7 +137,7 @@ class Mover:
             len(self._proofs),
             done.conflicts,
             tuple(done.failed),
-            full and (done.deleted > 0 or not self._failing <= before),
+            full and (done.copied > 0 or done.deleted > 0 or not self._failing <= before),
         )
 
     def _settling(self, hour: SeriesHour) -> bool:

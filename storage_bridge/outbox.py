@@ -88,9 +88,10 @@ class Outbox:
 
     async def close(self) -> None:
         """Commit what was handed in, then let go of the file; what could not be is cancelled."""
-        await asyncio.to_thread(self._writer.stop, CLOSE_S)
+        # The reader first: who only reads and is the last to go leaves the log beside the file.
         async with self._reading:
             self._reader.close()
+        await asyncio.to_thread(self._writer.stop, CLOSE_S)
         await asyncio.sleep(0)  # the results of the last commit
         for future in self._waiting:
             future.cancel()

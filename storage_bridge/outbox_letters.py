@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .backoff import Backoff
+from .outbox_schema import in_words
 from .records.model import MAX_ID, MAX_TEXT, DeadLetter
 from .tiers.base import TierError
 
@@ -32,12 +33,17 @@ class KeptLetter(NamedTuple):
 
 
 def read_letters(db: sqlite3.Connection, after: int, limit: int) -> list[KeptLetter]:
-    """The first `limit` behind the row `after`; `db` is any connection to an outbox."""
-    found = db.execute(
-        "SELECT id, at, stage, node_id, reason, record FROM dead_letter WHERE id > ? "
-        "ORDER BY id LIMIT ?",
-        (after, limit),
-    ).fetchall()
+    """The first `limit` behind the row `after`; `db` is any connection to an outbox.
+
+    Raises OutboxError.
+    """
+    path = db.execute("PRAGMA database_list").fetchone()[2]
+    with in_words(path):
+        found = db.execute(
+            "SELECT id, at, stage, node_id, reason, record FROM dead_letter WHERE id > ? "
+            "ORDER BY id LIMIT ?",
+            (after, limit),
+        ).fetchall()
     return [KeptLetter(row_id, letter_of(*rest)) for row_id, *rest in found]
 
 

@@ -6,15 +6,16 @@ from typing import Any, Final
 
 from . import outbox_latency
 from .coverage import size
+from .model import Sample
 from .outbox import read_ledger
-from .outbox_batch import parse_message
+from .outbox_batch import MalformedBatchError, parse_message
 from .outbox_pack import unpack
 from .outbox_schema import (
     OutboxError,
     bytes_used,
-    connect_read_only,
     read_counters,
     read_set_aside,
+    reading,
 )
 from .outbox_taken import Figure, Key, read_taken
 from .verify import Expected
@@ -24,8 +25,7 @@ MOST_WAITING: Final = 2_000_000  # samples: some hundred megabytes of memory
 
 def read_status(path: Path) -> dict[str, Any]:
     """`{outbox, coverage}` as a running bridge would show them; raises OutboxError."""
-    db = connect_read_only(path)
-    try:
+    with reading(path) as db:
         rows, samples, last = db.execute(
             "SELECT COUNT(*), COALESCE(SUM(samples), 0), COALESCE(MAX(id), 0) FROM batch"
         ).fetchone()
@@ -43,17 +43,12 @@ def read_status(path: Path) -> dict[str, Any]:
             },
             "coverage": read_ledger(db),
         }
-    finally:
-        db.close()
 
 
 def read_covered(path: Path) -> dict[str, int]:
-    """By node: how many numbers were ever taken in."""
-    db = connect_read_only(path)
-    try:
+    """By node: how many numbers were ever taken in; raises OutboxError."""
+    with reading(path) as db:
         ledger = read_ledger(db)
-    finally:
-        db.close()
     return {
         node_id: sum(size(spool["coverage"]) for spool in spools)
         for node_id, spools in ledger.items()
@@ -61,19 +56,18 @@ def read_covered(path: Path) -> dict[str, int]:
 
 
 def read_figures(path: Path) -> Mapping[Key, Figure]:
-    """By series and period: how many samples were ever taken in, and when they were."""
-    db = connect_read_only(path)
-    try:
+    """By series and period: how many samples were ever taken in, and when they were.
+
+    Raises OutboxError.
+    """
+    with reading(path) as db:
         return read_taken(db)
-    finally:
-        db.close()
 
 
 def read_expected(path: Path) -> Expected:
-    """What `verify` compares the tiers with."""
+    """What `verify` compares the tiers with; raises OutboxError."""
     covered = read_covered(path)
-    db = connect_read_only(path)
-    try:
+    with reading(path) as db:
         db.execute("BEGIN")  # all of one moment
         taken = read_taken(db)
         cursor = db.execute(
@@ -85,7 +79,7 @@ def read_expected(path: Path) -> Expected:
             "SELECT packed, blob FROM batch WHERE id > ? ORDER BY id", cursor
         ):
             for message in unpack(blob) if packed else (blob,):
-                for sample in parse_message(message).samples:
+                for sample in _samples_in(message):
                     waiting.setdefault(sample.series, set()).add(sample.t)
                     count += 1
             if count > MOST_WAITING:
@@ -94,6 +88,11 @@ def read_expected(path: Path) -> Expected:
                     "cannot be compared before it has taken them"
                 )
         aside = read_set_aside(db)
-    finally:
-        db.close()
     return Expected(covered=covered, taken=taken, waiting=waiting, set_aside=aside)
+
+
+def _samples_in(message: bytes) -> list[Sample]:
+    try:
+        return parse_message(message).samples
+    except MalformedBatchError:  # no tier will get it: what was in it does not wait, it is lost
+        return []

@@ -18,11 +18,21 @@ def pack(messages: Iterable[bytes]) -> bytes:
 
 
 def unpack(blob: bytes) -> Iterator[bytes]:
-    """The messages again, in order."""
-    plain = zstd.decompress(blob)
+    """The messages again, in order.
+
+    Where the blob is damaged it comes itself, once: nobody takes it for a message.
+    """
+    try:
+        plain = zstd.decompress(blob)
+    except zstd.ZstdError:
+        yield blob
+        return
     at = 0
     while at < len(plain):
-        (length,) = _LENGTH.unpack_from(plain, at)
-        at += _LENGTH.size
-        yield plain[at : at + length]
-        at += length
+        start = at + _LENGTH.size
+        end = start + int.from_bytes(plain[at:start], "little")
+        if end > len(plain):
+            yield blob
+            return
+        yield plain[start:end]
+        at = end

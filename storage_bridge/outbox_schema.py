@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections import Counter
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from .outbox_taken import SCHEMA as TAKEN
@@ -68,24 +69,18 @@ def connect(path: Path) -> sqlite3.Connection:
         path.touch(mode=0o600)
     db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     try:
-        db.execute("PRAGMA auto_vacuum=INCREMENTAL")
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=FULL")
-        db.execute("PRAGMA journal_size_limit=16777216")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version={SCHEMA_VERSION};COMMIT")
-        if version in {0, SCHEMA_VERSION}:
+        with in_words(path):
+            db.execute("PRAGMA auto_vacuum=INCREMENTAL")
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            db.execute("PRAGMA journal_size_limit=16777216")
+            version = _version(db, path)
+            if version == 0:
+                db.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version={SCHEMA_VERSION};COMMIT")
             db.execute(TAKEN)
-    except sqlite3.DatabaseError as err:
+    except OutboxError:
         db.close()
-        raise OutboxError(f"{path} cannot be opened as an outbox: {err}") from err
-    if version not in {0, SCHEMA_VERSION}:
-        db.close()
-        raise OutboxError(
-            f"{path} has schema {version}, this version knows {SCHEMA_VERSION}: "
-            "use the version that wrote it, or a newer one"
-        )
+        raise
     return db
 
 
@@ -93,13 +88,56 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     """A connection that only reads, also beside a running bridge; raises OutboxError."""
     if not path.exists():
         raise OutboxError(f"{path} does not exist: no bridge has run on this data_dir yet")
-    return sqlite3.connect(
-        f"file:{path}?mode=ro",
-        uri=True,
-        timeout=BUSY_S,
-        isolation_level=None,
-        check_same_thread=False,
-    )
+    with in_words(path):
+        db = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            timeout=BUSY_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            _version(db, path)
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Such a connection while this lasts; raises OutboxError for all that SQLite finds wrong."""
+    with closing(connect_read_only(path)) as db, in_words(path):
+        yield db
+
+
+@contextmanager
+def in_words(path: Path | str) -> Iterator[None]:
+    """Raise OutboxError in the place of what SQLite finds wrong with that outbox."""
+    try:
+        yield
+    except sqlite3.DatabaseError as err:
+        # Other kinds, such as a disk that is full, may pass.
+        damaged = type(err) is sqlite3.DatabaseError
+        raise OutboxError(
+            f"{path} cannot be opened as an outbox: {err}"
+            + (
+                "; restore a backup, or move the file away: then the nodes send what they still "
+                "have once more"
+                if damaged
+                else ""
+            )
+        ) from err
+
+
+def _version(db: sqlite3.Connection, path: Path) -> int:
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version not in {0, SCHEMA_VERSION}:
+        raise OutboxError(
+            f"{path} has schema {version}, this version knows {SCHEMA_VERSION}: "
+            "use the version that wrote it, or a newer one"
+        )
+    return version
 
 
 def bytes_used(db: sqlite3.Connection) -> int:

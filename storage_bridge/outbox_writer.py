@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from . import outbox_latency
 from .outbox_ledger import Ledger
-from .outbox_schema import bytes_used, connect
+from .outbox_schema import OutboxError, bytes_used, connect, in_words
 
 if TYPE_CHECKING:
     import asyncio
@@ -122,8 +122,14 @@ class Writer:
         self._full = False
         self._stopping = False
         self._last_commit = 0.0
+        self._unreturned: str | None = None
         self._db = connect(path)
-        self.ledger = Ledger(self._db, sinks)
+        try:
+            with in_words(path):
+                self.ledger = Ledger(self._db, sinks)
+        except OutboxError:
+            self._db.close()
+            raise
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
 
     def start(self) -> None:
@@ -306,5 +312,13 @@ class Writer:
         time.sleep(min(RETRY_S[0] * 2**failures, RETRY_S[1]))
 
     def _return_pages(self) -> None:
-        if self._db.execute("PRAGMA freelist_count").fetchone()[0] > RETURN_PAGES:
-            self._db.execute(f"PRAGMA incremental_vacuum({RETURN_PAGES})").fetchall()
+        try:
+            if self._db.execute("PRAGMA freelist_count").fetchone()[0] > RETURN_PAGES:
+                self._db.execute(f"PRAGMA incremental_vacuum({RETURN_PAGES})").fetchall()
+        except sqlite3.Error as err:
+            # A full disk, say: nothing that was acknowledged depends on it, it is tried again.
+            log = LOGGER.debug if self._unreturned == str(err) else LOGGER.warning
+            log("Free pages of the outbox cannot be given back to the disk now: %s", err)
+            self._unreturned = str(err)
+        else:
+            self._unreturned = None

@@ -9,7 +9,11 @@ import ssl
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from cassandra import ConsistencyLevel, InvalidRequest  # type: ignore[import-untyped]
+from cassandra import (  # type: ignore[import-untyped]
+    ConsistencyLevel,
+    InvalidRequest,
+    Unauthorized,
+)
 from cassandra.auth import AuthProvider, PlainTextAuthProvider  # type: ignore[import-untyped]
 from cassandra.cluster import (  # type: ignore[import-untyped]
     EXEC_PROFILE_DEFAULT,
@@ -132,11 +136,21 @@ class Link:
         # Not by the nodes that are known: those of a new cluster hear of each other by and by.
         copies = min(schema.MAX_COPIES, len(settings.hosts))
         wanted = settings.replication or {settings.data_center or self._nearest(): copies}
-        if settings.keyspace not in self._cluster.metadata.keyspaces:
-            self._run(schema.keyspace(settings.keyspace, wanted))
-        elif settings.replication is not None:
-            self._compare(schema.replicated(wanted))
-        self._migrate()
+        where = "ALL KEYSPACES"
+        try:
+            if settings.keyspace not in self._cluster.metadata.keyspaces:
+                self._run(schema.keyspace(settings.keyspace, wanted))
+            elif settings.replication is not None:
+                self._compare(schema.replicated(wanted))
+            where = f"KEYSPACE {schema.quoted(settings.keyspace)}"
+            self._migrate()
+        except Unauthorized as err:
+            raise ValueError(
+                f"the user {settings.username} may not make what this version of the bridge keeps "
+                f"in the keyspace {settings.keyspace} ({err}); as an administrator, run GRANT "
+                f"CREATE ON {where} TO {schema.quoted(settings.username or '?')}, which may be "
+                "revoked once the bridge has started"
+            ) from err
 
     def _migrate(self) -> None:
         """Take the steps that are not in the journal; two bridges may do this at once."""

@@ -137,7 +137,8 @@ class Brewery:
                 for row in verified(chunk)
             ]
             for rows in (hot, warm, set(cold) if len(self.movers) > 1 else cold):
-                # Two movers that saw an hour grow may each have written it: once more the same.
+                # Two movers that saw an hour grow may each have written it. That is allowed: an
+                # hour's chunks are merged by key, and two contents of a key would be two of these.
                 assert max(Counter((row.series, row.t) for row in rows).values(), default=1) == 1
             must, may = kept_by_hot(truth)
             assert must <= set(hot) <= may, "hot is the newest days of the truth"

@@ -263,6 +263,7 @@ async def test_users_and_tls(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
         async with opened(settings) as cold:
             await cold.write_chunk(chunk(1))
             assert await cold.chunks(A, 0, 10**13) == [chunk(0), chunk(1)]
+        await _upgraded_by_a_user_who_may_not(server.address, settings)
         password.write_text("wrong-" + PASSWORD)
         for wrong in (
             settings,
@@ -283,6 +284,36 @@ async def test_users_and_tls(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
         assert PASSWORD not in repr(settings)
     finally:
         server.kill()
+
+
+async def _upgraded_by_a_user_who_may_not(address: Address, settings: CassandraSettings) -> None:
+    """A keyspace of the first version, and one that is not there: what to do is said."""
+
+    async def run(*statements: str) -> None:
+        assert settings.ca_file is not None
+        await asyncio.to_thread(_as_first_user, address, settings.ca_file, *statements)
+
+    with pytest.raises(TierUnavailableError, match=r"GRANT CREATE ON ALL KEYSPACES TO .bridge"):
+        async with opened(replace(settings, keyspace="not_there")):
+            pass
+    await run(
+        "DROP TABLE private.record",
+        "DROP TABLE private.record_place",
+        "DELETE FROM private.migration WHERE version = 2",
+        "REVOKE CREATE ON KEYSPACE private FROM bridge",  # whoever made it has it
+    )
+    with pytest.raises(TierUnavailableError) as caught:
+        async with opened(settings):
+            pass
+    told = str(caught.value)
+    assert "the user bridge may not make what this version" in told
+    assert "no CREATE permission on" in told
+    grant = 'GRANT CREATE ON KEYSPACE "private" TO "bridge"'
+    assert grant in told
+    await run(grant)
+    async with opened(settings) as cold:
+        assert await cold.chunks(A, 0, 10**13) == [chunk(0), chunk(1)]
+        assert await cold.records.seal()
 
 
 def _as_first_user(address: Address, ca_file: Path, *statements: str) -> None:

@@ -67,6 +67,14 @@ async def test_samples_are_stored_once_for_hot_and_warm(tiers: Tiers, path: Path
     assert await tiers.warm.count() == 3600, "warm keeps what hot forgets"
 
 
+async def test_a_clock_that_was_years_ahead_does_not_hide_what_comes_after(tiers: Tiers) -> None:
+    await tiers.hot.expire(HOUR + 365 * 24 * HOUR_MS)
+    await tiers.hot.expire(HOUR)
+    await tiers.warm.write(probe_hour(HOUR))
+    await tiers.hot.write(probe_hour(HOUR))
+    assert await tiers.hot.count() == 3600
+
+
 async def test_a_sample_takes_few_bytes(tiers: Tiers, path: Path) -> None:
     rows = [s for i in range(10) for s in probe_hour(HOUR + i * HOUR_MS, i)]
     await tiers.warm.write(rows)

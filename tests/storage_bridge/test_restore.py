@@ -1,0 +1,148 @@
+"""A restore that is cut short at its end, over remains, into other stores, of what is not known."""
+
+import asyncio
+import shutil
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from storage_bridge.app import Bridge
+from storage_bridge.backup import back_up
+from storage_bridge.backup_file import BackupError, Kind, Writer
+from storage_bridge.cli import main
+from storage_bridge.codec import Chunk, encode
+from storage_bridge.config import BridgeConfig, load
+from storage_bridge.data_dir import DataDirError
+from storage_bridge.model import HOUR_MS, Sample
+from storage_bridge.outbox import Outbox
+from storage_bridge.outbox_offline import read_covered, read_figures
+from storage_bridge.outbox_taken import figures
+from storage_bridge.restore import Restore, unfinished
+from storage_bridge.stored import open_store, stored_samples
+from storage_bridge.tiers import tiers_of
+
+from .bridge_files import write_config
+from .events import batch
+from .mover_driver import Killed
+from .test_backup import NEW, URL, WARM
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from storage_bridge.tiers import Tiers
+
+
+def _configured(folder: Path) -> BridgeConfig:
+    return load(write_config(folder, URL))
+
+
+@asynccontextmanager
+async def _opened(config: BridgeConfig) -> AsyncIterator[Tiers]:
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    tiers = tiers_of(config.tiers, config.store_path)
+    await tiers.open()
+    try:
+        yield tiers
+    finally:
+        await tiers.close()
+
+
+async def _take_in(config: BridgeConfig, first: int, last: int, node: str = "mash-a") -> Outbox:
+    outbox = Outbox(config.outbox_path, max_bytes=1 << 30)
+    parsed, blob = batch(first, last, node=node)
+    assert await outbox.append(parsed, blob, live=False)
+    return outbox
+
+
+async def _backed_up(config: BridgeConfig, output: Path, rows: list[Sample]) -> None:
+    async with _opened(config) as tiers:
+        await tiers.warm.write(rows)
+    await (await _take_in(config, 1, 200)).close()
+    async with open_store(config) as tiers:
+        await back_up(config, tiers, output, version="1")
+
+
+async def _restored(config: BridgeConfig, source: Path) -> None:
+    async with _opened(config) as tiers:
+        await Restore(config, tiers, source).run()
+
+
+def _written(output: Path, chunk: Chunk) -> None:
+    """A backup of one hour."""
+    with output.open("wb") as file:
+        writer = Writer(file)
+        writer.add_json(Kind.HEADER, {"created": 1, "bridge": "x"})
+        writer.add_chunk(chunk)
+        writer.finish(hours=1, samples=chunk.head.rows, records=0, damaged=[])
+
+
+async def test_a_restore_that_dies_at_its_last_step_is_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = _configured(tmp_path / "one"), _configured(tmp_path / "two")
+    await _backed_up(one, tmp_path / "backup", WARM)
+    unlink = Path.unlink
+
+    def dies(self: Path, missing_ok: bool = False) -> None:
+        if self.name == "restoring.json":
+            raise Killed
+        unlink(self, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", dies)
+        with pytest.raises(Killed):
+            await _restored(two, tmp_path / "backup")
+    assert two.outbox_path.exists()
+    with pytest.raises(DataDirError, match="run it again"):
+        await Bridge(two).start()
+    await _restored(two, tmp_path / "backup")
+    assert unfinished(two.data_dir) is None
+    assert [sample async for sample in stored_samples(two)] == sorted(WARM)
+    assert read_figures(two.outbox_path) == figures(batch(1, 200)[0].samples)
+
+
+async def test_the_log_of_an_outbox_that_was_removed_does_not_get_into_the_restored_one(
+    tmp_path: Path,
+) -> None:
+    one, two = _configured(tmp_path / "one"), _configured(tmp_path / "two")
+    await _backed_up(one, tmp_path / "backup", WARM)
+    two.data_dir.mkdir(parents=True)
+    outbox = await _take_in(two, 1, 5000, node="mash-z")
+    log = two.outbox_path.with_name("outbox.db-wal")
+    kept = shutil.copy(log, tmp_path / "log")  # as a bridge that is killed leaves it
+    await outbox.close()
+    two.outbox_path.unlink()
+    shutil.copy(kept, log)
+    await _restored(two, tmp_path / "backup")
+    assert read_covered(two.outbox_path) == {"mash-a": 200}
+    assert read_figures(two.outbox_path) == figures(batch(1, 200)[0].samples)
+    again = await _take_in(two, 201, 300)
+    await again.close()
+
+
+async def test_a_zero_below_zero_is_the_same_in_a_store_that_does_not_know_it(
+    tmp_path: Path,
+) -> None:
+    """A probe in ice water, rounded: MongoDB keeps its sign, SQLite does not."""
+    rows = [Sample("a/t", NEW + n * 1000, -0.0 if n % 2 else 0.5, "ok", None) for n in range(9)]
+    _written(tmp_path / "backup", encode(rows))
+    two = _configured(tmp_path / "two")
+    await _restored(two, tmp_path / "backup")
+    assert [sample async for sample in stored_samples(two)] == rows
+
+
+@pytest.mark.parametrize("hour", [NEW, NEW - 60 * 24 * HOUR_MS])
+async def test_an_hour_of_a_newer_version_is_refused_in_a_sentence(
+    tmp_path: Path, hour: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chunk = encode([Sample("a/t", hour, 1.0, "ok", None)])
+    _written(tmp_path / "backup", chunk._replace(head=chunk.head._replace(codec=99)))
+    two = _configured(tmp_path / "two")
+    with pytest.raises(BackupError, match="codec 99, which this version does not know"):
+        await _restored(two, tmp_path / "backup")
+    assert not two.outbox_path.exists()
+    arguments = ["restore", str(tmp_path / "backup"), "--config", str(two.path)]
+    assert await asyncio.to_thread(main, arguments) == 2
+    assert "codec 99" in capsys.readouterr().err

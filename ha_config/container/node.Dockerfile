@@ -27,6 +27,8 @@ RUN groupadd --system --gid 8443 smart-beer && useradd --system --uid 8443 --gid
 ENV PATH=/opt/smart-beer/bin:$PATH PYTHONUNBUFFERED=1
 USER 8443:8443
 VOLUME /var/lib/smart-beer
+# lgpio makes a pipe in the working directory as soon as it is imported; in / this user may not.
+WORKDIR /var/lib/smart-beer
 EXPOSE 8443
 ENTRYPOINT ["smart-beer-edge"]
 CMD ["simulate", "--kettle", "mash-tun", "--port", "8443", "--state", "/var/lib/smart-beer"]

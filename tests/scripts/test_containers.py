@@ -102,6 +102,14 @@ def test_the_nodes_image_starts_what_is_in_it(tmp_path: Path) -> None:
         assert option in done.stdout
 
 
+def test_the_node_works_in_the_folder_that_is_its_users_as_lgpio_writes_there() -> None:
+    last: dict[str, str] = {}
+    for name, rest in _instructions(CONTAINER / "node.Dockerfile"):
+        last = {} if name == "FROM" else {**last, name: f"{last.get(name, '')}\n{rest}".strip()}
+    assert last["WORKDIR"] == last["VOLUME"]
+    assert f"install -d -o smart-beer -g smart-beer -m 0700 {last['WORKDIR']}" in last["RUN"]
+
+
 def test_the_app_folder_is_whole(tmp_path: Path) -> None:
     folder = tmp_path / "app"
     subprocess.run(

@@ -56,6 +56,7 @@ class GainStore:
         with self._disk:
             kept = self._kept
             if kept == self._written:
+                self.problem = None
                 return True
             try:
                 write_kept(self._path, kept)

@@ -28,6 +28,7 @@ type Alarms = dict[str, Alarm]
 LOGGER = logging.getLogger(__name__)
 
 RETRY: Final = Backoff(base=0.5, cap=30.0)
+AHEAD_MS: Final = 3_600_000  # no page of another Home Assistant is newer by more
 ASK_EVERY_S: Final = 5.0  # the least time between two questions for the kettles
 
 
@@ -162,25 +163,30 @@ class AlarmLog:
         """Clear open alarms of these nodes that no page has told of; raises TierError.
 
         What one tier has is cleared though the other cannot be asked: if that one knows of an
-        earlier end, merging leaves it so. What began after the first page is of another bridge,
-        whose Home Assistant is ahead of this one, and may well stand.
+        earlier end, merging leaves it so. What began soon after the first page is of another
+        bridge, whose Home Assistant is ahead of this one, and may well stand.
         """
         await self._records.open()
         both = MergedRecords(self._tiers)
-        async with aclosing(both.find_all(Alarm, end=max(nodes.values()) + 1)) as alarms:
+        async with aclosing(both.find_all(Alarm)) as alarms:
             open_ones = [
                 alarm
                 async for alarm in alarms
-                if alarm.cleared is None and alarm.since <= nodes.get(alarm.node_id, -1)
+                if alarm.cleared is None and _is_past(alarm, nodes.get(alarm.node_id))
             ]
         gone = [
-            replace(alarm, cleared=nodes[alarm.node_id])
+            replace(alarm, cleared=max(nodes[alarm.node_id], alarm.since))
             for alarm in open_ones
             if alarm.key not in told
         ]
         self.counts["records"] += await self._records.put(gone)
         if both.partial:
             raise TierUnavailableError(both.partial[0]["error"])
+
+
+def _is_past(alarm: Alarm, first: int | None) -> bool:
+    """Whether it would be in a page of that time (ms) if it stood; far ahead was a wrong clock."""
+    return first is not None and not first < alarm.since <= first + AHEAD_MS
 
 
 def read_page(node_id: str, rows: list[dict[str, Any]]) -> tuple[Alarms, list[Record]]:

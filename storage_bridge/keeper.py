@@ -64,12 +64,13 @@ class Keeper:
         """`closed`: by tier, why it cannot be used; `last_pass`: what the last archiving did.
 
         `moved`, `records`: what was archived since the start, how far the pass under way is, and
-        how many records the last one left.
+        how many records the last one left. `elsewhere`: another bridge archives.
         """
         return {
             "closed": self.closed,
             "last_pass": self.last_pass,
             "moved": self._mover.moved._asdict(),
+            "elsewhere": self._elsewhere(),
             "records": self._archiver.archived._asdict(),
         }
 

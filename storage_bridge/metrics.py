@@ -52,7 +52,7 @@ def render(status: Mapping[str, Any], latency: Mapping[int, int]) -> str:
     out.one("gauge", "archive_hours_left", moved["due"] - moved["done"])
     records = status["tiers"]["records"]
     out.one("counter", "archive_records_total", records["archived"])
-    if status["leads"]:  # what a follower has left is the leader's by now, whose bridge tells of it
+    if not status["tiers"]["elsewhere"]:  # else the leader's bridge archives them, and tells of it
         out.one("gauge", "archive_records_left", records["left"])
         out.one("gauge", "archive_records_failing", records["failing"])
     for name, task in sorted(status["tasks"].items()):

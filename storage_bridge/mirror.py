@@ -10,13 +10,13 @@ from itertools import batched, groupby
 from typing import TYPE_CHECKING, Final
 
 from .ha_client import CannotConnectError, HomeAssistantClient, UnknownCommandError
-from .mirror_marks import SPOOL, next_numbers, stored_marks
+from .mirror_marks import SPOOL, Marks, next_numbers, stored_marks
 from .mirror_states import Item, LiveStates, message, recorded
 from .outbox_batch import parse_message
 from .records.model import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from .ha_link import Working
     from .outbox import Outbox
@@ -40,7 +40,8 @@ class Mirror:
     What changed since the newest that is stored comes from the recorder first, then it is live; so
     after a failure nothing is missing, as long as the recorder keeps it. In the records or the
     outbox before the next of the same entity is looked at: what is stored tells where to go on.
-    Entities of which that is not known, since the archive is away, wait, and `problem` says so.
+    Entities of which that is not known, since the archive is away, wait, and `problem` says so; the
+    recorder has what came meanwhile.
     """
 
     def __init__(
@@ -62,6 +63,8 @@ class Mirror:
         self._history_s = history_s
         self._again_s = again_s
         self._marks: dict[str, int] = {}
+        self._held_from: dict[str, int] = {}
+        self._nowhere: set[str] = set()  # not even the archive has anything of them
         self._numbers: tuple[str, int] | None = None
         self.problem: str | None = None
         self.counts: Counter[str] = Counter()
@@ -69,30 +72,36 @@ class Mirror:
     async def follow(self, client: HomeAssistantClient, working: Working) -> None:
         """Catch up, then follow; raises what the client, the outbox and the tiers raise.
 
-        Returns to be called again after a while when some entities wait for the archive.
+        Returns to be called again when some entities waited for the archive and it answers.
         """
         live = LiveStates()
         subscription, _ = await client.call("subscribe_entities", entity_ids=self._entity_ids)
         shown = await self._shown(client, subscription, live)
-        held = await self._look_up_marks()
+        held = await self._look_up_marks(shown)
         for entity_id, mark in list(self._marks.items()):
             await self._catch_up(client, entity_id, mark, shown.get(entity_id))
         await self._store([item for item in shown.values() if item.entity_id not in held])
         working()
         try:
-            async with asyncio.timeout(self._again_s if held else None) as limit:
-                await self._follow_live(client, subscription, live, held)
+            async with asyncio.timeout(None) as limit:
+                await self._follow_live(client, subscription, live, held, limit)
         except TimeoutError:
             if not limit.expired():
                 raise
 
-    async def _look_up_marks(self) -> set[str]:
+    async def _look_up_marks(self, shown: dict[str, Item]) -> set[str]:
         """Learn where each entity goes on; those of which nobody can tell."""
-        marks = await stored_marks(self._entity_ids, self._outbox, self._tiers)
+        now = time.time_ns() // 1_000_000
+        marks = await self._stored_marks(self._entity_ids)
         for entity_id, mark in marks.known.items():
             # What this process has handed to the outbox may not be seen there yet.
             self._marks[entity_id] = max(mark, self._marks.get(entity_id, 0))
+        for entity_id in self._held_from.keys() & self._nowhere - self._marks.keys():
+            self._marks[entity_id] = self._held_from[entity_id]
         held = set(marks.unknown - self._marks.keys())
+        for entity_id in held:
+            first = shown[entity_id].t - 1 if entity_id in shown else now
+            self._held_from.setdefault(entity_id, first)
         before, self.problem = self.problem, None
         if held:
             self.problem = (
@@ -103,13 +112,34 @@ class Mirror:
                 LOGGER.warning("%s", self.problem)
         return held
 
+    async def _stored_marks(self, entity_ids: Iterable[str]) -> Marks:
+        wanted = set(entity_ids)
+        marks = await stored_marks(wanted, self._outbox, self._tiers, self._nowhere)
+        self._nowhere |= wanted - marks.known.keys() - marks.unknown
+        return marks
+
+    async def _ask_archive(self, held: set[str], limit: asyncio.Timeout) -> None:
+        """Let `follow` return once the archive has answered for all who wait for it."""
+        while True:
+            await asyncio.sleep(self._again_s)
+            if not (await self._stored_marks(held)).unknown:
+                limit.reschedule(asyncio.get_running_loop().time())
+                return
+
     async def _follow_live(
-        self, client: HomeAssistantClient, subscription: int, live: LiveStates, held: set[str]
+        self,
+        client: HomeAssistantClient,
+        subscription: int,
+        live: LiveStates,
+        held: set[str],
+        limit: asyncio.Timeout,
     ) -> None:
         queue: asyncio.Queue[Item] = asyncio.Queue()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._write(queue))
+                if held:
+                    tasks.create_task(self._ask_archive(held, limit))
                 while True:
                     _, received = await client.receive()
                     if isinstance(received, dict) and received.get("id") == subscription:

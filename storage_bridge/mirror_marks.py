@@ -5,13 +5,13 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .mirror_states import NODE_ID
-from .outbox_batch import parse_message
+from .outbox_batch import MalformedBatchError, parse_message
 from .records.model import Event
 from .records.pages import HOUR_MS, find_all, newest_time
 from .tiers.base import TierError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from .outbox import Outbox, Pending
     from .tiers.base import ColdTier, Tiers
@@ -34,11 +34,14 @@ class Marks(NamedTuple):
     error: str | None = None
 
 
-async def stored_marks(entity_ids: Iterable[str], outbox: Outbox, tiers: Tiers) -> Marks:
+async def stored_marks(
+    entity_ids: Iterable[str], outbox: Outbox, tiers: Tiers, nowhere: Collection[str] = ()
+) -> Marks:
     """What is stored of each, by whatever bridge: that is where the mirror of another one stopped.
 
-    The archive is asked for what warm has nothing of, as after warm came back empty. A mark that is
-    too early does no harm: what is stored again is the same. Raises TierError for warm.
+    The archive is asked for what warm has nothing of, as after warm came back empty, but not for
+    what it is known to have `nowhere`: that takes it long to say. A mark that is too early does no
+    harm: what is stored again is the same. Raises TierError for warm.
     """
     # First the outbox: what leaves it meanwhile is in the tiers by then.
     waiting = await _waiting(outbox)
@@ -54,7 +57,7 @@ async def stored_marks(entity_ids: Iterable[str], outbox: Outbox, tiers: Tiers) 
         times = (waiting.get(series), None if span is None else span.last, event)
         if (newest := max((t for t in times if t is not None), default=None)) is not None:
             known[entity_id] = newest
-        else:
+        elif entity_id not in nowhere:
             lacking.add(entity_id)
     try:
         return Marks(known | await _archived(lacking, tiers.cold, now))
@@ -110,6 +113,11 @@ async def _waiting(outbox: Outbox) -> dict[str, int]:
 
 def _look(pending: Pending, newest: dict[str, int]) -> None:
     for blob in pending.messages():
-        if _MARK in blob:
-            for sample in parse_message(blob).samples:
-                newest[sample.series] = max(sample.t, newest.get(sample.series, 0))
+        if _MARK not in blob:
+            continue
+        try:
+            samples = parse_message(blob).samples
+        except MalformedBatchError:  # the feeder puts it aside
+            continue
+        for sample in samples:
+            newest[sample.series] = max(sample.t, newest.get(sample.series, 0))

@@ -60,7 +60,8 @@ class Brewery:
         One such call at a time: a node whose loop is being ended must not be begun twice.
         """
         async with self._changing:
-            if entry.state is ConfigEntryState.LOADED:  # it may be unloaded by now
+            # It may be unloaded by now, or set up anew, which has a brewery of its own.
+            if entry.state is ConfigEntryState.LOADED and entry.runtime_data is self._data:
                 await self._async_take_over(hass, entry)
 
     async def _async_take_over(self, hass: HomeAssistant, entry: SmartBeerConfigEntry) -> None:

@@ -166,7 +166,10 @@ class NodeCoordinator(DataUpdateCoordinator[NodeData]):
         self._address = address
         self.client = self._make_client(subentry)
         self._backoff.reset()
-        if self.config_entry.state is ConfigEntryState.LOADED:  # it may be unloaded by now
+        entry = self.config_entry
+        if entry.state is not ConfigEntryState.LOADED:
+            return  # unloaded by now
+        if entry.runtime_data.nodes.get(self.subentry_id) is self:  # else it was set up anew
             self.async_start()
 
     @property

@@ -26,7 +26,7 @@ for ((tries = 0; ; tries++)); do
   seen=$(compose exec -T cassandra nodetool status | grep -c '^UN') || true
   if [ "$seen" -ge "$members" ]; then break; fi
   if [ "$tries" = 60 ]; then
-    echo "Cassandra sees $seen of $members members: see to it that each runs and reaches the others at port 7000, and run this again" >&2
+    echo "Cassandra sees $seen of $members members: see to it that each runs and reaches the others at port 7000 (UJ in nodetool status: it still fetches its copies), and run this again" >&2
     exit 1
   fi
   echo "waiting until Cassandra sees $members members; it sees $seen"

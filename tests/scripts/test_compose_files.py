@@ -192,7 +192,8 @@ def test_a_service_without_rights_is_given_its_folders_first(name: str, tmp_path
     (giver,) = givers
     assert giver["user"] == "0:0"
     shell, option, command = giver["entrypoint"]
-    assert f"chown -R {user} /data /backup" in command
+    assert f"chown -R {user} /data &&" in command
+    assert f"chown {user} " in command, "a folder of others is not taken from them"
     mine = command.replace(user, f"{os.getuid()}:{os.getgid()}")
     for one in folders:
         (tmp_path / one["target"][1:]).mkdir()

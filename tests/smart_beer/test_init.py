@@ -224,6 +224,34 @@ async def test_a_change_while_the_brewery_is_unloaded_leaves_no_loop(
     assert [name for name in names if name.startswith("smart_beer node")] == []
 
 
+async def test_a_change_that_meets_a_reload_leaves_one_loop(
+    hass: HomeAssistant, stub: EdgeStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = await set_up(hass, stub)
+    await connected(entry)
+    ended, reloaded = asyncio.Event(), asyncio.Event()
+    stop = module.NodeCoordinator.async_stop
+
+    async def slow(node: module.NodeCoordinator) -> None:
+        await stop(node)
+        ended.set()
+        await reloaded.wait()
+
+    monkeypatch.setattr(module.NodeCoordinator, "async_stop", slow)
+    stub.tokens = {TOKEN, "another"}
+    (subentry,) = entry.subentries.values()
+    hass.config_entries.async_update_subentry(
+        entry, subentry, data={**subentry.data, "token": "another"}
+    )
+    await eventually(ended.is_set, "the loop is being ended")
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    reloaded.set()
+    await hass.async_block_till_done()
+    await connected(entry)
+    names = [task.get_name() for task in asyncio.all_tasks()]
+    assert names.count("smart_beer node mash-a") == 1
+
+
 async def test_what_a_node_has_is_known_without_it_after_a_restart(
     hass: HomeAssistant,
     stub: EdgeStub,

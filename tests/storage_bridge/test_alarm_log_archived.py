@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from storage_bridge.alarm_log import AHEAD_MS
 from storage_bridge.config import load
 from storage_bridge.records.archive import RecordArchiver
 from storage_bridge.records.merged import MergedRecords
@@ -120,3 +121,13 @@ async def test_an_alarm_that_another_bridge_saw_first_stays_open(tiers: Tiers) -
             await shows(tiers, old=50, ahead=None)
             ha.alarm_pages += [page(52, alarm("ahead", 51)), page(53)]
             await shows(tiers, old=50, ahead=53)
+
+
+@EMBEDDED
+async def test_an_alarm_of_a_clock_that_ran_far_ahead_is_closed(tiers: Tiers) -> None:
+    later = 50 + AHEAD_MS + 1
+    await tiers.warm.records.put([stored("astray", later)])
+    async with FakeHomeAssistant() as ha:
+        ha.alarm_pages = [page(50)]
+        async with following(ha, tiers):
+            await shows(tiers, astray=later)

@@ -32,6 +32,7 @@ STATUS: dict[str, Any] = {
         "closed": {"cold": "refused"},
         "last_pass": {"error": "refused", "failed": []},
         "moved": {"copied": 4, "deleted": 9, "conflicts": 0, "failed": 1, "done": 2, "due": 5},
+        "elsewhere": False,
         "records": {"archived": 7, "left": 3, "failing": 1},
     },
     "tasks": {"feed warm": {"restarts": 1, "unsteady": True}},
@@ -91,7 +92,7 @@ async def test_records_that_wait_for_the_archive_are_a_figure(tmp_path: Path) ->
         assert "smart_beer_bridge_archive_records_total 0\n" in text, "it settles first"
         assert "smart_beer_bridge_archive_records_left 1\n" in text
         assert "smart_beer_bridge_archive_records_failing 0\n" in text
-        follower = render({**STATUS, "leads": False, "tiers": keeper.status()}, {})
+        follower = render({**STATUS, "tiers": {**keeper.status(), "elsewhere": True}}, {})
         assert "archive_records_left" not in follower, "the leader's bridge archives them"
     finally:
         await tiers.warm.records.close()

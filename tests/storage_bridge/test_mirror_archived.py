@@ -91,6 +91,30 @@ async def test_what_only_a_silent_archive_may_know_waits_and_the_rest_goes_on(
                 assert lamp == [(ms(1), "on"), (ms(2), "off"), (ms(3), "on")]
 
 
+async def test_what_a_new_entity_shows_while_the_archive_is_away_is_stored_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though nothing of it was stored before: the recorder has what came meanwhile."""
+
+    async def away(*_args: Any, **_more: Any) -> Any:
+        raise TierUnavailableError("The archive has gone.")
+
+    monkeypatch.setattr(SqliteColdRecords, "find", away)
+    async with FakeHomeAssistant() as ha:
+        ha.states.set(GRAVITY, "1.00", at(0))
+        ha.states.record()
+        async with mirroring(tmp_path, ha, (GRAVITY,)) as bridge:
+            mirror = bridge.mirror  # type: ignore[attr-defined]
+            await until(lambda: mirror.problem is not None, "it waits for the archive")
+            for second in range(1, 6):
+                ha.states.set(GRAVITY, f"1.0{second}", at(second))
+            ha.states.record()
+            monkeypatch.undo()
+            await until(lambda: bridge.feeders["warm"].written == 6, "all are stored")
+            assert mirror.problem is None
+            assert await numbers(bridge) == [(ms(n), 1 + n / 100) for n in range(6)]
+
+
 async def test_the_bridge_shows_what_waits_for_its_archive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -231,9 +231,10 @@ def test_a_defect_in_the_thread_ends_the_tick_and_is_said_once(
         rounds.append(now_ms)
         raise RuntimeError("a defect")
 
-    outputs.service(boottime_ms())
-    outputs.beat(boottime_ms())
-    outputs["pump"].write(100, boottime_ms())
+    now = boottime_ms()
+    outputs.service(now)
+    outputs.beat(now)
+    outputs["pump"].write(100, now)
     monkeypatch.setattr(outputs, "service", broken)
     outputs.start()
     try:

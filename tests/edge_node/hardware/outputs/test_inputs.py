@@ -178,7 +178,7 @@ def test_inputs_that_are_not_looked_at_for_a_defect_say_so_and_are_unknown_until
 
     inputs.start()
     try:
-        assert inputs.read()["stop"] is False
+        wait_for(lambda: inputs.read()["stop"] is False)
         monkeypatch.setattr(inputs, "sample", broken)
         wait_for(lambda: len(looks) > 3)
         assert inputs.problems.keys() == {"lid", "flow", "stop", "override"}

@@ -32,7 +32,7 @@ ROUNDS: Final = 3  # the best of each counts: the machine is shared
 
 
 async def run(folder: Path) -> Report:
-    """Everything, some five minutes."""
+    """Everything, some ten minutes."""
     report = Report()
     stores = Stores(folder / "stores", quick_start=False)
     try:

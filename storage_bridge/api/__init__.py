@@ -73,6 +73,7 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _error(404, "not_found", "There is nothing at this path")
     except web.HTTPException as err:
         return _error(err.status, "refused", err.reason)
+    # The last barrier of every request: a defect in one leaves the others alone, and is in the log.
     except Exception:
         LOGGER.exception("A request to %s failed", request.path)
         return _error(500, "internal", "The bridge failed to answer; its log says why")

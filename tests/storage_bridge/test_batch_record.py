@@ -1,26 +1,21 @@
 """A batch leaves one bridge as a file and is the same in another: samples, alarms, notes."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage_bridge.api import Context, create_app
 from storage_bridge.batch_record import BatchRecord, dump, parse
 from storage_bridge.batches import add_note
 from storage_bridge.cli import main
 from storage_bridge.config import BridgeConfig, load
 from storage_bridge.importer import Imported, import_file
 from storage_bridge.model import T_MAX, Sample
-from storage_bridge.reader import Reader
 from storage_bridge.records.model import (
     MAX_ID,
     Acknowledgement,
@@ -37,12 +32,12 @@ from storage_bridge.samples_file import (
     writer_of,
 )
 from storage_bridge.stored import open_store
-from storage_bridge.tiers import Tiers, embedded
+from storage_bridge.tiers import embedded
 from storage_bridge.tiers.base import TierUnavailableError
 from storage_bridge.tiers.sqlite_cold_records import SqliteColdRecords
 
 from .bridge_files import write_config
-from .test_batches import COUNT, END, RECORDS, SECRET, URL, B, Client, T, brew
+from .test_batches import COUNT, END, RECORDS, URL, B, T, asking, brew
 
 NOTES = [
     Note("n1", T + 7, "mash-tun", "Ann", "Iodine test\nnegative ✓", T + 7, B),
@@ -65,20 +60,6 @@ async def fill(config: BridgeConfig) -> None:
         await tiers.warm.records.open()
         await tiers.warm.records.put([record for record in RECORDS if record.batch != B])
         await tiers.warm.records.close()
-
-
-@asynccontextmanager
-async def asking(tiers: Tiers) -> AsyncIterator[Client]:
-    async def nothing() -> Any:
-        return {}
-
-    context = Context(
-        reader=Reader(*tiers), tiers=tiers, status=nothing, metrics=nothing,
-        failing=lambda: None, secret=SECRET,
-    )  # fmt: skip
-    server = TestServer(create_app(context))
-    async with TestClient(server, headers={"Authorization": f"Bearer {SECRET}"}) as client:
-        yield client
 
 
 async def answer(config: BridgeConfig) -> Any:

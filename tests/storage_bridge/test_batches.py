@@ -5,6 +5,7 @@ import csv
 import io
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -90,8 +91,10 @@ async def tiers(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         drop(url, database)
 
 
-@pytest.fixture
-async def client(tiers: Tiers) -> AsyncIterator[Client]:
+@asynccontextmanager
+async def asking(tiers: Tiers) -> AsyncIterator[Client]:
+    """Asks the bridge's API over these tiers."""
+
     async def nothing() -> Any:
         return {}
 
@@ -100,7 +103,13 @@ async def client(tiers: Tiers) -> AsyncIterator[Client]:
         failing=lambda: None, secret=SECRET,
     )  # fmt: skip
     server = TestServer(create_app(context))
-    async with TestClient(server, headers={"Authorization": f"Bearer {SECRET}"}) as made:
+    async with TestClient(server, headers={"Authorization": f"Bearer {SECRET}"}) as client:
+        yield client
+
+
+@pytest.fixture
+async def client(tiers: Tiers) -> AsyncIterator[Client]:
+    async with asking(tiers) as made:
         yield made
 
 

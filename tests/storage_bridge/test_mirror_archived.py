@@ -29,6 +29,10 @@ EVERYWHERE = pytest.mark.parametrize(
 )
 
 
+async def away(*_args: Any, **_more: Any) -> Any:
+    raise TierUnavailableError("The archive has gone.")
+
+
 async def archive(folder: Path, stores: dict[str, Any], *events: Event) -> None:
     """An archive with these events, beside a warm tier without any."""
     config = load(write_config(folder, "ws://127.0.0.1:9/api/websocket", tiers=stores))
@@ -59,9 +63,6 @@ async def test_what_only_a_silent_archive_may_know_waits_and_the_rest_goes_on(
 ) -> None:
     await archive(tmp_path, {}, Event(LAMP, ms(0), "off"))
     entities = (GRAVITY, PUMP, LAMP)
-
-    async def away(*_args: Any, **_more: Any) -> Any:
-        raise TierUnavailableError("The archive has gone.")
 
     async with FakeHomeAssistant() as ha:
         ha.states.set(PUMP, "off", at(0))
@@ -96,9 +97,6 @@ async def test_what_a_new_entity_shows_while_the_archive_is_away_is_stored_after
 ) -> None:
     """Though nothing of it was stored before: the recorder has what came meanwhile."""
 
-    async def away(*_args: Any, **_more: Any) -> Any:
-        raise TierUnavailableError("The archive has gone.")
-
     monkeypatch.setattr(SqliteColdRecords, "find", away)
     async with FakeHomeAssistant() as ha:
         ha.states.set(GRAVITY, "1.00", at(0))
@@ -118,9 +116,6 @@ async def test_what_a_new_entity_shows_while_the_archive_is_away_is_stored_after
 async def test_the_bridge_shows_what_waits_for_its_archive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def away(*_args: Any, **_more: Any) -> Any:
-        raise TierUnavailableError("The archive has gone.")
-
     monkeypatch.setattr(SqliteColdRecords, "find", away)
     async with FakeHomeAssistant() as ha:
         ha.states.set(LAMP, "off", at(0))

@@ -6,17 +6,17 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
-from typing import override
 
 import pytest
 
-from storage_bridge.codec import Chunk, encode
+from storage_bridge.codec import encode
 from storage_bridge.model import HOUR_MS, MINUTE_MS, Sample
 from storage_bridge.mover import Mover, PassResult
 from storage_bridge.reader import Reader
 from storage_bridge.tiers import embedded
 from storage_bridge.tiers.base import ColdTier, Conflict, TierUnavailableError, WarmTier
 from storage_bridge.tiers.sqlite_cold import SqliteCold
+from tests.storage_bridge.bad_colds import FailingCold, ForgetfulCold, MuteCold
 from tests.storage_bridge.generated import HOUR, SERIES, damaged, probe_hour
 from tests.storage_bridge.mover_driver import (
     HOURS,
@@ -291,23 +291,6 @@ async def test_another_content_in_cold_is_kept_as_a_conflict_and_moving_goes_on(
     assert await brewery.tiers.warm.conflicts(9) == [Conflict(archived[0], rows[0])]
 
 
-class ForgetfulCold(SqliteCold):
-    """Says yes and stores nothing."""
-
-    @override
-    async def write_chunk(self, chunk: Chunk) -> None:
-        return
-
-
-class FailingCold(SqliteCold):
-    """Stores, then says no: the write was ambiguous."""
-
-    @override
-    async def write_chunk(self, chunk: Chunk) -> None:
-        await super().write_chunk(chunk)
-        raise TierUnavailableError("The cold store did not answer.")
-
-
 @pytest.mark.parametrize("kind", [ForgetfulCold, FailingCold])
 async def test_nothing_is_deleted_on_the_word_of_a_store(
     brewery: Brewery, kind: type[SqliteCold]
@@ -332,18 +315,6 @@ async def test_nothing_is_deleted_on_the_word_of_a_store(
     await brewery.check()
     await brewery.run(brewery.mover())
     await brewery.check()
-
-
-class MuteCold(SqliteCold):
-    """Never answers for one hour."""
-
-    mute = 0
-
-    @override
-    async def chunks(self, series: str, start: int, end: int) -> list[Chunk]:
-        if start == self.mute:
-            raise TierUnavailableError("The cold store did not answer.")
-        return await super().chunks(series, start, end)
 
 
 async def test_an_hour_that_a_store_never_answers_for_holds_up_no_other(brewery: Brewery) -> None:

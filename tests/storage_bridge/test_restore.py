@@ -2,9 +2,7 @@
 
 import asyncio
 import shutil
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,32 +19,15 @@ from storage_bridge.outbox_offline import read_covered, read_figures
 from storage_bridge.outbox_taken import figures
 from storage_bridge.restore import Restore, unfinished
 from storage_bridge.stored import open_store, stored_samples
-from storage_bridge.tiers import tiers_of
 
 from .bridge_files import write_config
 from .events import batch
 from .mover_driver import Killed
-from .test_backup import NEW, URL, WARM
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from storage_bridge.tiers import Tiers
+from .test_backup import NEW, URL, WARM, opened
 
 
 def _configured(folder: Path) -> BridgeConfig:
     return load(write_config(folder, URL))
-
-
-@asynccontextmanager
-async def _opened(config: BridgeConfig) -> AsyncIterator[Tiers]:
-    config.data_dir.mkdir(parents=True, exist_ok=True)
-    tiers = tiers_of(config.tiers, config.store_path)
-    await tiers.open()
-    try:
-        yield tiers
-    finally:
-        await tiers.close()
 
 
 async def _take_in(config: BridgeConfig, first: int, last: int, node: str = "mash-a") -> Outbox:
@@ -57,7 +38,7 @@ async def _take_in(config: BridgeConfig, first: int, last: int, node: str = "mas
 
 
 async def _backed_up(config: BridgeConfig, output: Path, rows: list[Sample]) -> None:
-    async with _opened(config) as tiers:
+    async with opened(config) as tiers:
         await tiers.warm.write(rows)
     await (await _take_in(config, 1, 200)).close()
     async with open_store(config) as tiers:
@@ -65,7 +46,7 @@ async def _backed_up(config: BridgeConfig, output: Path, rows: list[Sample]) -> 
 
 
 async def _restored(config: BridgeConfig, source: Path) -> None:
-    async with _opened(config) as tiers:
+    async with opened(config) as tiers:
         await Restore(config, tiers, source).run()
 
 

@@ -32,9 +32,12 @@ _JVM = (
     "-Djava.net.preferIPv4Stack=true", "-Djava.rmi.server.hostname=127.0.0.1",
     "-Dlogback.configurationFile=logback.xml", "-Dcassandra-foreground=yes",
     # No waiting for neighbours that a test knows to be there, or not to exist.
-    "-Dcassandra.ring_delay_ms=0", "-Dcassandra.skip_wait_for_gossip_to_settle=0",
+    "-Dcassandra.skip_wait_for_gossip_to_settle=0",
     "-Dcassandra.shutdown_announce_in_ms=0", "-Dcassandra.superuser_setup_delay_ms=0",
 )  # fmt: skip
+# How long a node asks for others before it goes on alone. Too short, and nodes that start together
+# forget each other as mere clients, for good, since neither has told its place in the ring yet.
+_RING_DELAY_MS = 5000
 # Starts sooner and answers slower: right for all but benchmarks.
 _QUICK_START = "-XX:TieredStopAtLevel=1"
 # The end of it is what a failure shows: flushes, files and settings would fill that, and the calls
@@ -112,7 +115,11 @@ class CassandraServer(Child):
             + settings
         )
         super().__init__(
-            _command(folder, *(_QUICK_START,) * quick_start),
+            _command(
+                folder,
+                f"-Dcassandra.ring_delay_ms={_RING_DELAY_MS if len(seeds) > 1 else 0}",
+                *(_QUICK_START,) * quick_start,
+            ),
             folder,
             lambda: answers(host, self.port),
         )

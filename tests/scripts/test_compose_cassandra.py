@@ -14,7 +14,7 @@ from cassandra.auth import PlainTextAuthProvider  # type: ignore[import-untyped]
 from cassandra.cluster import NoHostAvailable  # type: ignore[import-untyped]
 
 from scripts.servers import free_port
-from scripts.servers.cassandra import BATCH, DATA_CENTER, CassandraServer
+from scripts.servers.cassandra import DATA_CENTER, CassandraServer
 from storage_bridge.config import load
 from storage_bridge.tiers.base import TierUnavailableError
 from storage_bridge.tiers.cassandra_cold import CassandraCold
@@ -118,36 +118,21 @@ def test_a_cassandra_starts_so_and_lets_nobody_in_without_a_password(tmp_path: P
         node.kill()
 
 
-class Member(CassandraServer):
-    """A node of a pair whose servers are seeds; `asks_s`: how long it asks for them at first.
-
-    The servers of the tests ask once: that is enough for a seed, which does without an answer.
-    """
-
-    def __init__(self, folder: Path, host: str, ports: tuple[int, int], asks_s: int) -> None:
-        port, storage = ports
-        super().__init__(
-            folder / host, BATCH, host=host, port=port, storage_port=storage, seeds=SERVERS
-        )
-        self._command = [
-            part.replace("ring_delay_ms=0", f"ring_delay_ms={asks_s * 1000}")
-            for part in self._command
-        ]
-
-
 @pytest.fixture
-def members(tmp_path: Path) -> Iterator[list[Member]]:
-    ports = free_port(), free_port()
+def members(tmp_path: Path) -> Iterator[list[CassandraServer]]:
+    port, storage_port = free_port(), free_port()
     made = [
-        Member(tmp_path, host, ports, asks_s)
-        for host, asks_s in ((SERVERS[0], 0), (SERVERS[1], 0), (THIRD, 5))
+        CassandraServer(
+            tmp_path / host, host=host, port=port, storage_port=storage_port, seeds=SERVERS
+        )
+        for host in (*SERVERS, THIRD)
     ]
     yield made
     for node in made:
         node.kill()
 
 
-def _tier(members: list[Member]) -> CassandraCold:
+def _tier(members: list[CassandraServer]) -> CassandraCold:
     """What the bridge of pair.yaml makes of its configuration, but for addresses and passwords."""
     cold = load(COMPOSE / "bridge" / "pair.yaml").tiers.cold
     assert cold is not None
@@ -165,24 +150,25 @@ def _tier(members: list[Member]) -> CassandraCold:
     )
 
 
-async def _insist(alive: list[Member], do: Callable[[], Awaitable[object]]) -> None:
+async def _insist(alive: list[CassandraServer], do: Callable[[], Awaitable[object]]) -> None:
     """Do it until it is done, as the mover and the feeder do."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            try:
-                await do()
-            except TierUnavailableError:
-                for node in alive:
-                    assert node.running, f"{node.host} has ended:\n{node.tail()}"
-                await asyncio.sleep(0.5)
-            else:
-                return
+    deadline, why = time.monotonic() + PATIENCE_S, "not yet asked"
+    while time.monotonic() < deadline and all(node.running for node in alive):
+        try:
+            await do()
+        except TierUnavailableError as err:
+            why = str(err)
+            await asyncio.sleep(0.5)
+        else:
+            return
+    told = [f"{node.host}, running: {node.running}\n{node.tail()}" for node in alive]
+    pytest.fail("\n".join((f"not in {PATIENCE_S:g} s: {why}", *told)))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_a_pair_waits_while_one_is_away_and_no_more_when_a_third_has_come(
-    members: list[Member],
+    members: list[CassandraServer],
 ) -> None:
     one, other, third = members
     for node in (one, other):

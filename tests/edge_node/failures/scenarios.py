@@ -126,18 +126,8 @@ def lost(all_: Breweries) -> str:
         after = vat.off_after(at)
         assert after <= 2.5 + SLACK_S
         wait_until(
-            lambda: (
-                sum(vat.name(p) in a["text"] for a in vat.state()["alarms"] for p in PROBES)
-                >= len(PROBES)
-            ),
-            "each probe is named",
-            30,
+            lambda: all(vat.told_of(probe, "empty") for probe in PROBES), "each is told of", 30
         )
-        texts = [alarm["text"] for alarm in vat.state()["alarms"] if "lost" in alarm["text"]]
-        for probe in PROBES:
-            assert any(vat.name(probe) in text and "empty" in text for text in texts), (
-                f"{probe} and its error in {texts}"
-            )
         return f"off {after:.1f} s after the last probe went"
 
 

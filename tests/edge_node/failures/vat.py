@@ -116,6 +116,14 @@ class Vat:
         """What is latched here."""
         return {one["latch"] for one in self.state()["latches"] if one["kettle_id"] == self.kettle}
 
+    def told_of(self, bare: str, error: str) -> bool:
+        """Whether an alarm of the first node names this error of this channel."""
+        # In brackets, as the id of one channel may begin that of another.
+        name = f"({self.name(bare)})"
+        return any(
+            name in alarm["text"] and error in alarm["text"] for alarm in self.state()["alarms"]
+        )
+
     def switch(self, output: str, on: bool) -> dict[str, Any]:
         """The answer."""
         with self._lock:

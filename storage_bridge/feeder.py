@@ -82,6 +82,9 @@ class HotSink:
         await self._tier.write_last(last)
 
 
+type _Aside = tuple[str, BadRecord]  # a record that the sink will never take, and its node
+
+
 class _Group(NamedTuple):
     """What is written at once; after it the sink holds everything up to `row_id`, if not None."""
 
@@ -125,7 +128,8 @@ class Feeder:
         self._holding = holding
         self._now = now
         self._position: int = outbox.status()["cursors"][sink.name]
-        self._held: deque[tuple[float, int]] = deque()
+        self._held: deque[tuple[float, int, list[_Aside]]] = deque()
+        self._aside: list[_Aside] = []  # since the last move
         self._rewinds = 0
         self._last_success: float | None = None
         self.problem: str | None = None
@@ -154,11 +158,13 @@ class Feeder:
 
     def settle(self, before: float) -> None:
         """What was written before that moment of `now` will not be lost: the outbox may let go."""
-        row_id = 0
+        row_id, aside = 0, list[_Aside]()
         while self._held and self._held[0][0] < before:
-            row_id = self._held.popleft()[1]
+            _, row_id, some = self._held.popleft()
+            aside += some
         if row_id:
-            self._outbox.advance(self._sink.name, row_id)
+            # Not before the cursor moves: what is met once more until then would count twice.
+            self._outbox.advance(self._sink.name, row_id, aside)
 
     def rewind(self, *, everything: bool) -> None:
         """Write again what has not settled, or `everything` that the outbox still has."""
@@ -186,6 +192,7 @@ class Feeder:
         """Feed until cancelled."""
         while True:
             rewinds, found = self._rewinds, False
+            self._aside = []
             async with aclosing(one_ahead(self._backlog(self._position))) as groups:
                 async for group in groups:
                     found = True
@@ -203,10 +210,11 @@ class Feeder:
 
     def _move(self, row_id: int) -> None:
         self._position = row_id
+        aside, self._aside = self._aside, []
         if self._holding:
-            self._held.append((self._now(), row_id))
+            self._held.append((self._now(), row_id, aside))
         else:
-            self._outbox.advance(self._sink.name, row_id)
+            self._outbox.advance(self._sink.name, row_id, aside)
 
     async def _wait_for_more(self) -> None:
         try:
@@ -247,21 +255,21 @@ class Feeder:
         yield group._replace(row_id=row_id)
 
     async def _deliver_group(self, group: _Group) -> None:
-        for unread in group.unread:
-            self._outbox.dead_letter(self._sink.name, "", unread)
+        self._aside += [("", unread) for unread in group.unread]
         await self._deliver(group.samples, group.last)
 
     async def _deliver(self, samples: Sequence[Sample], last: dict[str, Last]) -> None:
         attempt = at = 0
         while at < len(samples):
             part = samples[at : at + self._largest]
-            began = self._now()
+            began, aside = self._now(), len(self._aside)
             try:
                 await self._write(part)
                 if at + len(part) == len(samples):
                     await self._write_last(last)
             except (TierUnavailableError, TimeoutError, OSError) as err:
                 self.failures += 1
+                del self._aside[aside:]  # the same again meets them again
                 text = str(err) or f"no answer in {WRITE_S:g} s"
                 log = LOGGER.debug if text == self.problem else LOGGER.warning
                 log("The %s tier takes nothing now, what it lacks waits: %s", self._sink.name, text)
@@ -273,6 +281,7 @@ class Feeder:
             else:
                 at += len(part)
                 attempt = 0
+                self.rejected += len(self._aside) - aside
                 if self.problem is not None:
                     LOGGER.info("The %s tier takes samples again", self._sink.name)
                 self.problem = None
@@ -307,10 +316,9 @@ class Feeder:
                 await self._write_last({series: newest})
 
     def _reject(self, sample: Sample, err: TierRejectedError) -> None:
-        self.rejected += 1
         LOGGER.error(
             "The %s tier will never take a record, it was set aside: %s", self._sink.name, err
         )
         node_id = sample.series.partition("/")[0]
         record = repr(tuple(sample)).encode("utf-8", "backslashreplace")
-        self._outbox.dead_letter(self._sink.name, node_id, BadRecord(str(err), record))
+        self._aside.append((node_id, BadRecord(str(err), record)))

@@ -29,8 +29,8 @@ class Filler:
     What hot acknowledged leaves the outbox only when the same holder still has it `settle_s`
     later: whatever a change of holder loses is then still there, and is written again. What is no
     longer in the outbox is in warm, and comes from there, as does what a full outbox let pass hot
-    while that was away. `clock` gives UTC milliseconds, `now`
-    the feeder's seconds.
+    while that was away. A change of holder in the middle of that makes it begin again. `clock`
+    gives UTC milliseconds, `now` the feeder's seconds.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class Filler:
         self._now = now
         self._holder: str | None = None
         self._filling: asyncio.Task[None] | None = None
+        self._since: int | None = None  # how far back went what has not come to its end yet
         self._unseen: str | None = None
         self._unfilled: str | None = None
         self.fills = 0
@@ -90,7 +91,8 @@ class Filler:
         """Look once; raises what the tier raises, and what a fill died of."""
         if self._filling is not None and self._filling.done():
             done, self._filling = self._filling, None
-            done.result()
+            if not done.cancelled():
+                done.result()
         asked = self._now()
         async with asyncio.timeout(ANSWER_S):
             standing = await self._hot.standing()
@@ -102,13 +104,23 @@ class Filler:
                     "lack is written again"
                 )
                 self._feeder.rewind(everything=False)
+                if self._filling is not None:
+                    # What the one before took of it may be lost, and is in no outbox: once more.
+                    self._filling.cancel()
             self._holder = standing.holder
             passed = self._feeder.passed
-            if self._filling is not None or (standing.content == "whole" and passed is None):
+            if self._filling is not None:
+                return
+            if standing.content == "whole" and passed is None:
+                self._since = None
                 return
             token = await self._hot.begin_fill()
-        tail = standing.content == "tail" and passed is None
-        since = self._clock() - (TAIL_MS if tail else self._keep_ms)
+        now = self._clock()
+        since = now - self._keep_ms
+        if standing.content == "tail" and passed is None:
+            tail = now - TAIL_MS
+            since = max(since, tail if self._since is None else min(tail, self._since))
+        self._since = since
         if standing.content == "empty":
             # After begin_fill: what is lost from here on makes end_fill say so.
             self._feeder.rewind(everything=True)

@@ -14,7 +14,7 @@ from .outbox_writer import Append, Letter, MadeUp, Move, Shipped, Snapshot, Writ
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from .outbox_batch import BadRecord, Batch
@@ -111,10 +111,6 @@ class Outbox:
         self._writer.inbox.put(Append(batch, blob, live, done))
         return await done
 
-    def dead_letter(self, stage: str, node_id: str, bad: BadRecord) -> None:
-        """Keep a record that cannot be stored; durable with the next commit."""
-        self._writer.inbox.put(Letter(stage, node_id, bad))
-
     async def letters(self, after: int, limit: int) -> list[KeptLetter]:
         """The first `limit` dead letters behind the row `after` that are not documents yet."""
         async with self._reading:
@@ -135,10 +131,16 @@ class Outbox:
             start = self._cursors[sink] if after is None else after
             return await asyncio.to_thread(self._read, start, samples)
 
-    def advance(self, sink: str, row_id: int) -> None:
-        """The sink holds everything up to this row; durable soon, a crash only repeats some."""
+    def advance(
+        self, sink: str, row_id: int, refused: Iterable[tuple[str, BadRecord]] = ()
+    ) -> None:
+        """The sink holds everything up to this row; durable soon, a crash only repeats some.
+
+        But for what it `refused` since its last move, each with its node: kept as dead letters.
+        """
         self._cursors[sink] = max(self._cursors[sink], row_id)
-        self._writer.inbox.put(Move(sink, self._cursors[sink]))
+        letters = tuple(Letter(sink, node_id, bad) for node_id, bad in refused)
+        self._writer.inbox.put(Move(sink, self._cursors[sink], letters))
 
     def rewind(self, sink: str) -> None:
         """The sink lost what it held: all that is still here is kept until it holds it again.

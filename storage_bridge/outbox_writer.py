@@ -42,7 +42,7 @@ class Append:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A record that could not be stored."""
+    """A record that a sink refused."""
 
     stage: str
     node_id: str
@@ -58,10 +58,11 @@ class Shipped:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A sink's cursor."""
+    """A sink's cursor, and what the sink refused on the way there: committed together."""
 
     sink: str
     row_id: int
+    refused: tuple[Letter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +110,7 @@ class Writer:
         self._committed = committed
         self._died = died
         self._now = now
-        self.inbox: queue.SimpleQueue[Append | Letter | Shipped | Move | MadeUp | None] = (
-            queue.SimpleQueue()
-        )
+        self.inbox: queue.SimpleQueue[Append | Shipped | Move | MadeUp | None] = queue.SimpleQueue()
         self._appends: list[Append] = []
         self._letters: list[Letter] = []
         self._shipped = 0
@@ -201,12 +200,11 @@ class Writer:
                 return
             if isinstance(item, Append):
                 self._appends.append(item)
-            elif isinstance(item, Letter):
-                self._letters.append(item)
             elif isinstance(item, Shipped):
                 self._shipped = item.row_id
             elif isinstance(item, Move):
                 self._moves[item.sink] = item.row_id
+                self._letters += item.refused
             elif isinstance(item, MadeUp):
                 self._made_up[item.sink] = item.passed
             else:

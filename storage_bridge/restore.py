@@ -3,7 +3,8 @@
 The whole file is proven first. Then hours go to the tier that their age belongs in, records to
 warm, from where they are archived, and what was written is read back and compared; the outbox,
 which says what need not be sent again, comes last. All writes are repeatable: what was cut short
-is run again, and only then may a bridge start.
+is run again, and only then may a bridge start. It may be run again into other stores: those are
+to be empty as well.
 """
 
 import asyncio
@@ -24,15 +25,16 @@ from .outbox_schema import SCHEMA_VERSION
 from .record_rows import records_of
 from .records.model import KINDS
 from .side_by_side import side_by_side
-from .stored import all_series
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Collection, Coroutine
     from pathlib import Path
 
     from .config import BridgeConfig
+    from .config_tiers import TiersConfig
     from .records.base import Records
     from .tiers import Tiers
+    from .tiers.base import Role, Tier
 
 RESTORING: Final = "restoring.json"
 _AT_ONCE: Final = 4
@@ -65,6 +67,7 @@ class Restore:
     ) -> None:
         self._source = source
         self._tiers = tiers
+        self._stores = _stores(config.tiers)
         self._outbox = config.outbox_path
         self._batches = config.batches_path
         self._marker = config.data_dir / RESTORING
@@ -90,6 +93,7 @@ class Restore:
 
     async def _begin(self, contents: Contents) -> None:
         """Refuse to mix; note what is being restored."""
+        before: dict[str, str] = {}
         if self._marker.exists():
             # No bridge starts here until it is gone: an outbox is there by this restore only.
             begun = json.loads(self._marker.read_text("utf-8"))
@@ -98,20 +102,30 @@ class Restore:
                     f"The restore of {begun['backup']} was cut short here: run that again, or "
                     f"empty the stores and remove {self._marker}"
                 )
-            return
-        if self._outbox.exists():
+            before = begun.get("stores", {})
+        elif self._outbox.exists():
             raise BackupError(
                 f"{self._outbox} exists: a bridge has run here; give the restored one a data_dir "
                 "and stores of its own"
             )
-        held = await all_series(self._tiers)
-        if held or await _has_records(self._tiers):
-            what = f"samples of {held[0]!r}" if held else "records"
-            raise BackupError(
-                f"The configured stores are not empty, they hold {what}: nothing is overwritten; "
-                "name another file, database, keyspace or prefix in the configuration"
+        # Those that this restore was begun with hold what it put there.
+        others = {role for role, store in self._stores.items() if before.get(role) != store}
+        if not others:
+            return
+        if held := await _content(self._tiers, others):
+            again = ", ".join(
+                f"{role} in {before[role]}" for role in sorted(others & before.keys())
             )
-        note = {"backup": str(self._source.absolute()), "sha256": contents.sha256}
+            raise BackupError(
+                f"The configured stores are not empty, they hold {held}: nothing is overwritten; "
+                "name another file, database, keyspace or prefix in the configuration"
+                + (f", or those that this restore was begun with: {again}" if again else "")
+            )
+        note = {
+            "backup": str(self._source.absolute()),
+            "sha256": contents.sha256,
+            "stores": self._stores,
+        }
         write_private(self._marker, json.dumps(note))
 
     async def _each(
@@ -208,13 +222,32 @@ async def _samples_in(chunk: Chunk) -> list[Sample]:
         raise BackupError(f"An hour in the backup cannot be read: {err}") from err
 
 
-async def _has_records(tiers: Tiers) -> bool:
+def _stores(config: TiersConfig) -> dict[Role, str]:
+    """Which store each tier is in; other text is another store, and none of it is secret."""
+    hot, warm, cold = config.hot, config.warm, config.cold
+    embedded = "a file in the data_dir"
+    return {
+        "hot": f"Redis at {hot.url} (prefix {hot.prefix})" if hot else embedded,
+        "warm": warm.place if warm else embedded,
+        "cold": f"Cassandra at {', '.join(cold.hosts)}, port {cold.port} (keyspace {cold.keyspace})"
+        if cold
+        else embedded,
+    }
+
+
+async def _content(tiers: Tiers, roles: Collection[Role]) -> str | None:
+    """An example of what some of the tiers hold, None when they are empty."""
+    every: tuple[Tier, ...] = tuple(tiers)
+    for tier in every:
+        if tier.role in roles and (names := await tier.series()):
+            return f"samples of {names[0]!r}"
     await tiers.warm.records.open()
     try:
         for kind in KINDS:
-            for records in (tiers.warm.records, tiers.cold.records):
-                if await records.find(kind, limit=1):
-                    return True
-        return False
+            if "warm" in roles and await tiers.warm.records.find(kind, limit=1):
+                return "records"
+            if "cold" in roles and await tiers.cold.records.find(kind, limit=1):
+                return "records"
+        return None
     finally:
         await tiers.warm.records.close()

@@ -166,7 +166,10 @@ class HotTier(RowTier, Protocol):
         ...
 
     async def end_fill(self, token: str) -> bool:
-        """Make the content `whole` for the holder of then; False if it was lost since then."""
+        """Make the content `whole` for the holder of then; False if it was lost since.
+
+        Also where it has passed to another holder, which may lack what came after the token.
+        """
         ...
 
     async def newest(self) -> dict[str, Last]:

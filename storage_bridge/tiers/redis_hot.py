@@ -10,7 +10,7 @@ from storage_bridge.model import MINUTE_MS, Last, Sample
 from .base import HotTier, Role, Span, Standing, Written
 from .redis_client import Command, RedisClient
 from .redis_codec import decode_last, encode_last, fields, grouped, samples_of, split
-from .redis_scripts import END_FILL, MOVE_LAST, READ, WRITE
+from .redis_scripts import CHANNELS, END_FILL, MOVE_LAST, READ, WRITE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -130,8 +130,23 @@ class RedisHot(HotTier):
     @override
     async def series(self) -> list[str]:
         [names] = await self._run([("SMEMBERS", self._key("series"))])
-        known = sorted(name.decode() for name in names)
-        return [name for name in known if await self._edge(name, newest=True) is not None]
+        sought: dict[str, dict[bytes, str]] = {}
+        for name in map(bytes.decode, names):
+            node, channel = split(name)
+            sought.setdefault(node, {})[channel.encode()] = name
+        found: list[str] = []
+        at, size = 0, 1  # nearly all are in their node's newest minute
+        while sought:
+            left: dict[str, dict[bytes, str]] = {}
+            for nodes in batched(sought, max(1, _KEYS // size), strict=False):
+                for node, channels, more in await self._channels(nodes, at, size):
+                    missing = sought[node]
+                    found += [missing.pop(name) for name in missing.keys() & channels]
+                    if missing and more:
+                        left[node] = missing
+            sought = left
+            at, size = at + size, min(size * 8, _KEYS)
+        return sorted(found)
 
     @override
     async def span(self, series: str) -> Span | None:
@@ -215,6 +230,29 @@ class RedisHot(HotTier):
                     return max(found) if newest else min(found)
             at, size = at + size, min(size * 8, _KEYS)
         return None
+
+    async def _channels(
+        self, nodes: Sequence[str], at: int, size: int
+    ) -> list[tuple[str, set[bytes], bool]]:
+        """By node the channels in the `size` minutes before its newest `at`; if there are more."""
+        listed = await self._run(
+            [("ZRANGE", self._key("minutes", node), at, at + size - 1, "REV") for node in nodes]
+        )
+        minutes = [
+            (node, int(number))
+            for node, numbers in zip(nodes, listed, strict=True)
+            for number in numbers
+        ]
+        replies = await self._run(
+            [("EVAL", CHANNELS, 1, self._minute(*minute)) for minute in minutes]
+        )
+        found: dict[str, set[bytes]] = {node: set() for node in nodes}
+        for (node, _), reply in zip(minutes, replies, strict=True):
+            found[node].update(reply.split(b"\xff")[:-1])
+        return [
+            (node, found[node], len(numbers) == size)
+            for node, numbers in zip(nodes, listed, strict=True)
+        ]
 
     async def _nodes(self) -> list[str]:
         [names] = await self._run([("SMEMBERS", self._key("series"))])

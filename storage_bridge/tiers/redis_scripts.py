@@ -38,6 +38,19 @@ end
 return table.concat(found, '\\255')
 """
 
+# KEYS[1] a minute. Its channels, each followed by 0xff: a channel may have no name.
+CHANNELS: Final = """
+local known, found = {}, {}
+for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+  local channel = string.match(field, '^(.*):')
+  if channel and not known[channel] then
+    known[channel] = true
+    found[#found + 1] = channel .. '\\255'
+  end
+end
+return table.concat(found)
+"""
+
 # KEYS[1] the newest samples; ARGV: a channel, then series and JSON as `encode_last` makes it. By
 # seq within a spool, at once to another spool or from one without a seq; never by time but
 # between two without. What moved, in how many there are, is told to whoever listens.
@@ -65,8 +78,13 @@ end
 return #moved
 """
 
-# KEYS[1] a marker; ARGV: a fill's token and the holder it was for. 0 if the token has been lost.
+# KEYS[1] a marker; ARGV: a fill's token and the holder it was for. 0 if the token has been lost, or
+# has come to a server that is none of that holder's: one that was promoted since has the token, but
+# may lack what the one before it acknowledged later.
 END_FILL: Final = """
+local about = redis.call('INFO', 'server') .. redis.call('INFO', 'replication')
+local process, history = string.match(about, 'run_id:(%x+).*master_replid:(%x+)')
+if not string.find(ARGV[2], process .. ':' .. history, 1, true) then return 0 end
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'holder', ARGV[2])

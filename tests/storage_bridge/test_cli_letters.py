@@ -50,8 +50,8 @@ async def test_letters_in_the_store_and_in_the_outbox_are_shown_once(
         )
         await tiers.warm.records.close()
         outbox = Outbox(config.outbox_path, max_bytes=1 << 20)
-        outbox.dead_letter("warm", "n1", BadRecord("too hot", b"[1]"))  # written, not yet let go
-        outbox.dead_letter("warm", "n1", BadRecord("too cold", b"[3]"))
+        outbox.advance("warm", 0, [("n1", BadRecord("too hot", b"[1]"))])  # written, not yet let go
+        outbox.advance("warm", 0, [("n1", BadRecord("too cold", b"[3]"))])
         await outbox.close()
         shown = await letters()
         assert [line.split(" ", 1)[1] for line in shown] == [
@@ -116,7 +116,7 @@ async def test_a_store_that_is_away_is_said_to_be_and_what_waits_is_shown(
     config = load(path)
     async with open_store(config, create=True):
         outbox = Outbox(config.outbox_path, max_bytes=1 << 20)
-    outbox.dead_letter("warm", "n1", BadRecord("too cold", b"[3]"))
+    outbox.advance("warm", 0, [("n1", BadRecord("too cold", b"[3]"))])
     await outbox.close()
     assert await asyncio.to_thread(main, ["letters", "--config", str(path)]) == 1
     out, err = capsys.readouterr()

@@ -11,6 +11,7 @@ from storage_bridge.backoff import Backoff
 from storage_bridge.feeder import Feeder, HotSink, Sink, WarmSink
 from storage_bridge.model import Last, Sample
 from storage_bridge.outbox_batch import Batch, parse_message
+from storage_bridge.outbox_offline import read_expected
 from storage_bridge.tiers import embedded
 from storage_bridge.tiers.base import TierRejectedError, TierUnavailableError, Written
 
@@ -174,6 +175,61 @@ async def test_one_poison_record_is_found_and_put_aside_with_the_reason(
     [letter] = outbox._reader.execute("SELECT stage, node_id, reason, record FROM dead_letter")
     assert letter[:3] == ("warm", "mash-a", "too hot to store")
     assert str(poison.t).encode() in letter[3]
+
+
+async def test_what_was_set_aside_counts_once_however_often_it_is_met(
+    open_outbox: OpenOutbox, tmp_path: Path
+) -> None:
+    """A store that goes away behind a poison record, and a bridge that dies before it is back."""
+    poison, last = batch(1, 1000)[0].samples[100], batch(1, 1000)[0].samples[-1]
+    away = [True]
+
+    def fault(samples: Sequence[Sample]) -> Exception | None:
+        if poison in samples:
+            return TierRejectedError("too hot to store")
+        return TierUnavailableError("it is away") if last in samples and away[0] else None
+
+    outbox = open_outbox()
+    truth = await _fill(outbox, 1000, step=1000)
+    async with _feeding(_Failing(fault), outbox) as feeder:
+        await until(lambda: feeder.failures > 3, "it is tried again")
+    await outbox.close()  # with all that was handed in: no crash leaves more behind
+    outbox = open_outbox()
+    assert outbox.snapshot.letters == 0, "what will be met again does not count yet"
+    sink = _Failing(fault)
+    async with _feeding(sink, outbox) as feeder:
+        await until(lambda: feeder.failures > 3, "it is tried again")
+        away[0] = False
+        await until(lambda: feeder.idle, "everything else is stored")
+        await until(lambda: outbox.snapshot.letters > 0, "it is kept")
+    assert {(s.series, s.t) for s in sink.held} == truth - {(poison.series, poison.t)}
+    await outbox.close()
+    assert read_expected(tmp_path / "outbox.db").set_aside == {"mash-a": 1}
+    assert outbox.snapshot.counters["dead_letters"] == 1
+    assert feeder.rejected == 1
+
+
+async def test_what_a_sink_that_may_forget_refused_counts_once_it_has_settled(
+    open_outbox: OpenOutbox,
+) -> None:
+    outbox = open_outbox()
+    poison = batch(1, 100)[0].samples[50]
+    sink = _Failing(lambda rows: TierRejectedError("never") if poison in rows else None)
+    now = [1000.0]
+    feeder = Feeder(sink, outbox, retry=QUICK, holding=True, now=lambda: now[0])
+    task = asyncio.create_task(feeder.run())
+    try:
+        await _fill(outbox, 100)
+        await until(lambda: feeder.idle, "it is written")
+        feeder.rewind(everything=False)
+        await until(lambda: feeder.rejected == 2 and feeder.idle, "it is written again")
+        feeder.settle(now[0] + 1)
+        await until(lambda: outbox.snapshot.letters > 0, "it is kept")
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await outbox.close()
+    assert outbox.snapshot.counters["dead_letters"] == 1
 
 
 async def test_last_moves_by_number_and_to_a_new_spool_at_once(open_outbox: OpenOutbox) -> None:

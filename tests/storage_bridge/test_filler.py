@@ -2,22 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, override
+from typing import TYPE_CHECKING
 
 import pytest
 
 from storage_bridge.backoff import Backoff
 from storage_bridge.feeder import Feeder, HotSink, WarmSink
 from storage_bridge.filler import Filler
-from storage_bridge.model import Last, Sample
+from storage_bridge.model import HOUR_MS, Last, Sample
 from storage_bridge.tiers import Tiers, embedded
 from storage_bridge.tiers.base import Standing, TierUnavailableError, Written
-from storage_bridge.tiers.sqlite_hot import SqliteHot
-from storage_bridge.tiers.sqlite_store import SqliteStore
 
 from .events import batch
+from .forgetful import Forgetful
 from .waiting import until
 
 if TYPE_CHECKING:
@@ -31,64 +30,15 @@ QUICK = Backoff(base=0.01, cap=0.02)
 DAYS_MS = 3 * 86_400_000
 
 
-class _Forgetful(SqliteHot):
-    """A hot tier whose holder, and what that one remembers, the test chooses."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(SqliteStore(path), shares_rows=False)
-        self.path = path
-        self.holder = "a"
-        self.filled: str | None = None
-        self.tokens: set[str] = set()
-        self.settle = 60.0
-        self.before_end: Callable[[], object] = dict
-
-    @property
-    @override
-    def settle_s(self) -> float:
-        return self.settle
-
-    @override
-    async def standing(self) -> Standing:
-        if self.filled is None:
-            return Standing(self.holder, "empty")
-        return Standing(self.holder, "whole" if self.filled == self.holder else "tail")
-
-    @override
-    async def begin_fill(self) -> str:
-        self.tokens.add(self.holder)
-        return self.holder
-
-    @override
-    async def end_fill(self, token: str) -> bool:
-        self.before_end()
-        if token not in self.tokens:
-            return False
-        self.filled = token
-        return True
-
-    async def lose(self, since: int = 0) -> None:
-        """All samples from `since` (ms) on are gone, and the marker with the oldest."""
-        rows = [
-            row for name in await self.series() for row in await self.read(name, 0, max(since, 1))
-        ]
-        await self.close()
-        self.path.unlink()
-        await self.open()
-        await SqliteHot.write(self, rows)  # not what a test put in its place
-        if not since:
-            self.filled = None
-            self.tokens = set()
-
-
 class _Bridge:
     """Outbox, feeders and filler, as the bridge joins them, with clocks of the test's."""
 
     def __init__(self, folder: Path, outbox: Outbox) -> None:
-        self.hot = _Forgetful(folder / "hot.db")
+        self.hot = Forgetful(folder / "hot.db")
         self.tiers: Tiers = embedded(folder / "store.db")._replace(hot=self.hot)
         self.outbox = outbox
         self.monotonic = 1000.0
+        self.clock = NOW
         self.hot_feeder = Feeder(
             HotSink(self.hot), outbox, retry=QUICK, holding=True, now=lambda: self.monotonic
         )
@@ -99,7 +49,7 @@ class _Bridge:
             self.hot_feeder,
             keep_ms=DAYS_MS,
             retry=QUICK,
-            clock=lambda: NOW,
+            clock=lambda: self.clock,
             now=lambda: self.monotonic,
         )
         self.sent: list[Sample] = []
@@ -256,6 +206,62 @@ async def test_what_is_lost_during_a_fill_is_filled_again(bridge: _Bridge) -> No
         await bridge.filled()
         assert bridge.filler.fills == 1
         assert bridge.hot_feeder.status()["rewinds"] == 2
+
+
+async def test_a_fill_begins_again_when_the_holder_changes_in_its_middle(
+    bridge: _Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new holder lacks what was copied a moment ago, in whichever days that lies."""
+    two = [f"mash-b/t{n}" for n in range(2)]
+    old = [Sample(name, NOW - DAYS_MS // 2 + n, 1.0, "ok", None) for name in two for n in range(9)]
+    half, read = asyncio.Event(), bridge.tiers.warm.read
+
+    async def stops(series: str, start: int, end: int, limit: int | None = None) -> list[Sample]:
+        if series == two[1] and not half.is_set():
+            half.set()
+            await asyncio.Event().wait()
+        return await read(series, start, end, limit)
+
+    async with _running(bridge):
+        await bridge.tiers.warm.write(old)
+        monkeypatch.setattr(bridge.tiers.warm, "read", stops)
+        await bridge.filler.check()
+        await until(half.is_set, "half of it is copied")
+        assert await bridge.held() == old[:9]
+        await bridge.hot.lose(since=1)
+        bridge.hot.holder = "b"
+        await bridge.filled()
+        assert await bridge.held() == old
+        assert bridge.filler.fills == 1, "what was broken off is none"
+
+
+async def test_a_fill_of_a_tail_that_was_broken_off_goes_as_far_back_the_next_time(
+    bridge: _Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Warm was away for longer than a tail, and hot changed hands once more."""
+    row = Sample("mash-b/t", NOW - HOUR_MS, 1.0, "ok", None)
+    series = bridge.tiers.warm.series
+
+    async def away() -> list[str]:
+        raise TierUnavailableError("warm is away")
+
+    async with _running(bridge):
+        await bridge.filled()
+        await bridge.tiers.warm.write([row])
+        monkeypatch.setattr(bridge.tiers.warm, "series", away)
+        bridge.hot.holder = "b"
+        await bridge.filler.check()
+        await until(lambda: bridge.filler.status()["problem"] == "warm is away", "it says so")
+        bridge.clock += 5 * HOUR_MS
+        bridge.hot.holder = "c"
+        await bridge.filler.check()
+        monkeypatch.setattr(bridge.tiers.warm, "series", series)
+        await bridge.filled()
+        assert await bridge.held() == [row]
+        bridge.hot.holder = "d"
+        await bridge.hot.lose(since=row.t)
+        await bridge.filled()
+        assert await bridge.held() == [], "after which a tail is no more than one"
 
 
 async def test_a_fill_waits_for_a_warm_tier_that_is_away(

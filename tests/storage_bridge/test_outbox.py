@@ -237,7 +237,7 @@ async def test_bad_records_are_kept_with_their_reason(
     open_outbox: OpenOutbox, tmp_path: Path
 ) -> None:
     outbox = open_outbox()
-    outbox.dead_letter("warm", "mash-a", BadRecord("no store takes it", b"[1,2]"))
+    outbox.advance("warm", 0, [("mash-a", BadRecord("no store takes it", b"[1,2]"))])
     await until(lambda: outbox.snapshot.counters.get("dead_letters") == 1, "it is counted")
     with sqlite3.connect(tmp_path / "outbox.db") as db:
         rows = db.execute("SELECT stage, node_id, reason, record FROM dead_letter").fetchall()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from storage_bridge import outbox_ledger
 from storage_bridge.backoff import Backoff
 from storage_bridge.outbox import Outbox
-from storage_bridge.outbox_batch import BadRecord
+from storage_bridge.outbox_batch import BadRecord, parse_message
 from storage_bridge.outbox_letters import AT_ONCE, DeadLetters, letter_of
 from storage_bridge.outbox_offline import read_expected, read_status
 from storage_bridge.records.base import Records
@@ -23,6 +23,7 @@ from storage_bridge.tiers.sqlite_store import SqliteStore
 from storage_bridge.tiers.sqlite_warm import SqliteWarm
 
 from .conftest import OpenOutbox
+from .events import event, message
 from .waiting import until
 
 QUICK = Backoff(base=0.01, cap=0.05)
@@ -33,11 +34,11 @@ def records(tmp_path: Path) -> Records:
     return SqliteWarm(SqliteStore(tmp_path / "store.db")).records
 
 
-async def _refuse(outbox: Outbox, *numbers: int, stage: str = "warm") -> None:
+async def _refuse(outbox: Outbox, *numbers: int, sink: str = "warm") -> None:
     """Records that are durably dead letters on return."""
     wanted = outbox.snapshot.counters.get("dead_letters", 0) + len(numbers)
-    for number in numbers:
-        outbox.dead_letter(stage, "mash-a", BadRecord("no store takes it", b"[%d]" % number))
+    bad = [BadRecord("no store takes it", b"[%d]" % number) for number in numbers]
+    outbox.advance(sink, 0, [("mash-a", one) for one in bad])
     await until(lambda: outbox.snapshot.counters.get("dead_letters") == wanted, "it is counted")
 
 
@@ -89,8 +90,11 @@ async def test_verify_counts_letters_wherever_they_are(
         return read_expected(tmp_path / "outbox.db").set_aside
 
     await _refuse(outbox, 1, 2)
-    await _refuse(outbox, 3, stage="source")
-    await _refuse(outbox, 4, stage="hot")
+    payload = event(1, 2)
+    payload["samples"][0][2] = "t0"  # no number of a series
+    received = message(payload)
+    await outbox.append(parse_message(received), received, live=True)
+    await _refuse(outbox, 4, sink="hot")
     assert aside() == {"mash-a": 3}
     async with _Writing(outbox, records):
         await until(lambda: outbox.snapshot.letters == 0, "they left")

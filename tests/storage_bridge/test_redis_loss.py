@@ -2,26 +2,28 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import redis
 
 from storage_bridge.backoff import Backoff
 from storage_bridge.feeder import Feeder, HotSink, WarmSink
 from storage_bridge.filler import Filler
 from storage_bridge.model import Sample
+from storage_bridge.reader import Reader
 from storage_bridge.stored import all_series, pages, span_of
 from storage_bridge.tiers import Tiers, embedded
-from storage_bridge.tiers.base import TierError
+from storage_bridge.tiers.base import TierError, TierUnavailableError, Written
 from storage_bridge.tiers.redis_hot import RedisHot
 from storage_bridge.tiers.redis_settings import DAY_MS, RedisSettings
 
 from .events import batch
-from .servers.redis import RedisServer, SentinelGroup
-from .waiting import until
+from .servers.redis import RedisServer, SentinelGroup, wait_for
+from .waiting import answered, until
 
 if TYPE_CHECKING:
     from storage_bridge.outbox import Outbox
@@ -138,6 +140,89 @@ async def test_a_failover_loses_nothing_that_was_acknowledged(
             await bridge.more(200)
     finally:
         group.stop()
+
+
+@pytest.mark.slow
+async def test_a_failover_in_the_middle_of_a_fill_leaves_nothing_out(
+    tmp_path: Path, open_outbox: OpenOutbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The promoted server lacks samples that are long out of the outbox; the fill meets no error.
+
+    Until hot has them, answers have them from warm, or say that they are partial.
+    """
+    names = [f"mash-b/t{n}" for n in range(3)]
+    old = [Sample(name, T0 - DAY_MS + n, 1.0, "ok", None) for name in names for n in range(300)]
+    reached, go_on = {name: asyncio.Event() for name in names}, asyncio.Event()
+    group = SentinelGroup(tmp_path / "redis", replicas=1)
+    hot = RedisHot(RedisSettings(url=group.url))
+    tiers = embedded(tmp_path / "store.db")._replace(hot=hot)
+    read = tiers.warm.read
+
+    async def watched(series: str, start: int, end: int, limit: int | None = None) -> list[Sample]:
+        reached[series].set()
+        if series == names[2]:
+            await go_on.wait()
+        return await read(series, start, end, limit)
+
+    feeder = Feeder(HotSink(hot), open_outbox(), retry=QUICK, holding=True)
+    filler = Filler(hot, tiers.warm, feeder, keep_ms=3 * DAY_MS, retry=QUICK)
+    try:
+        await asyncio.to_thread(group.start)
+        await tiers.open()
+        await tiers.warm.write(old)
+        master = group.master()
+        with monkeypatch.context() as patch, master.client() as client:
+            patch.setattr(tiers.warm, "read", watched)
+            patch.setattr(hot, "write", _behind(hot, client))
+            await filler.check()
+            await until(lambda: reached[names[2]].is_set() or not _fills(filler), "half is copied")
+            assert await hot.series() == names[:2]
+            master.kill()
+            await asyncio.to_thread(wait_for, lambda: group.master() is not master, "a new master")
+            await answered(hot.standing)
+            go_on.set()
+            await until(lambda: not _fills(filler), "it comes to its end, as if nothing had been")
+        assert await hot.series() == names[2:], "only the last is there"
+        page = await Reader(*tiers).samples(names[0], 0, T0)
+        assert (page.samples, page.partial) == (old[:300], [])
+        with monkeypatch.context() as patch:
+            patch.setattr(tiers.warm, "read", _away)
+            page = await Reader(*tiers).samples(names[0], 0, T0)
+        assert [lack["tier"] for lack in page.partial] == ["warm"]
+        async with asyncio.timeout(60):
+            while (await hot.standing()).content != "whole":
+                await filler.check()
+                await asyncio.sleep(0.1)
+        held = [row for name in await hot.series() for row in await hot.read(name, 0, T0)]
+        assert held == old
+    finally:
+        await tiers.close()
+        group.stop()
+
+
+def _fills(filler: Filler) -> bool:
+    return bool(filler.status()["filling"])
+
+
+def _behind(hot: RedisHot, client: redis.Redis) -> Callable[[Sequence[Sample]], Awaitable[Written]]:
+    """Before the first write the replicas have everything; from then on the master is alone."""
+    write, alone = hot.write, False
+
+    async def writes(samples: Sequence[Sample]) -> Written:
+        nonlocal alone
+        if not alone:
+            client.set("smart_beer_test_mark", "x")
+            await asyncio.to_thread(wait_for, lambda: client.wait(1, 1000) == 1, "replication")
+            client.acl_setuser("default", enabled=True, commands=["-psync", "-sync"])
+            client.client_kill_filter(_type="replica")
+            alone = True
+        return await write(samples)
+
+    return writes
+
+
+async def _away(*_: object) -> list[Sample]:
+    raise TierUnavailableError("warm is away")
 
 
 @pytest.mark.parametrize("how", ["flushed", "restarted empty"])

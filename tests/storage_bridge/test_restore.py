@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,6 +83,60 @@ async def test_a_restore_that_dies_at_its_last_step_is_run_again(
     assert unfinished(two.data_dir) is None
     assert [sample async for sample in stored_samples(two)] == sorted(WARM)
     assert read_figures(two.outbox_path) == figures(batch(1, 200)[0].samples)
+
+
+async def _cut_short(folder: Path, monkeypatch: pytest.MonkeyPatch) -> BridgeConfig:
+    """A backup `backup` in the folder, and a bridge whose restore of it died in the middle."""
+    one, two = _configured(folder / "one"), _configured(folder / "two")
+    await _backed_up(one, folder / "backup", WARM)
+
+    async def dies(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Restore, "_compare", dies)
+        with pytest.raises(Killed):
+            await _restored(two, folder / "backup")
+    return two
+
+
+@pytest.mark.parametrize("stores", [("redis",), ("mongo",)], indirect=True, ids="+".join)
+async def test_a_restore_that_is_run_again_with_other_stores_does_not_mix(
+    stores: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = await _cut_short(tmp_path, monkeypatch)
+    other = load(write_config(tmp_path / "two", URL, tiers=stores))
+    theirs = [Sample("theirs/t", NEW + n, 1.0, "ok", None) for n in range(3)]
+    async with opened(other) as tiers:
+        await (tiers.hot if "hot" in stores else tiers.warm).write(theirs)
+    with pytest.raises(BackupError, match=r"hold samples of 'theirs/t': .*begun with: .*a file in"):
+        await _restored(other, tmp_path / "backup")
+    async with opened(other) as tiers:
+        assert await (tiers.hot if "hot" in stores else tiers.warm).series() == ["theirs/t"]
+    assert unfinished(begun.data_dir) is not None
+    await _restored(load(write_config(tmp_path / "two", URL)), tmp_path / "backup")
+    assert unfinished(begun.data_dir) is None
+    assert [sample async for sample in stored_samples(begun)] == sorted(WARM)
+
+
+@pytest.mark.parametrize("stores", [("redis",), ("mongo",)], indirect=True, ids="+".join)
+async def test_a_restore_that_is_run_again_goes_on_in_other_stores_that_are_empty(
+    stores: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _cut_short(tmp_path, monkeypatch)
+    other = load(write_config(tmp_path / "two", URL, tiers=stores))
+    with monkeypatch.context() as patch:
+        patch.setattr(Restore, "_put_outbox", _killed)
+        with pytest.raises(Killed):
+            await _restored(other, tmp_path / "backup")
+    await _restored(other, tmp_path / "backup")  # it knows those by now
+    assert unfinished(other.data_dir) is None
+    assert [sample async for sample in stored_samples(other)] == sorted(WARM)
+    assert read_figures(other.outbox_path) == figures(batch(1, 200)[0].samples)
+
+
+def _killed(_: Restore) -> None:
+    raise Killed
 
 
 async def test_the_log_of_an_outbox_that_was_removed_does_not_get_into_the_restored_one(

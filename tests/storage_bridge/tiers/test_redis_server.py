@@ -13,6 +13,7 @@ import pytest
 import redis
 from redis.asyncio import Redis
 
+from scripts.servers import free_port
 from storage_bridge.model import HOUR_MS, MINUTE_MS, Last, Sample
 from storage_bridge.tiers import redis_client
 from storage_bridge.tiers.base import TierUnavailableError
@@ -162,6 +163,19 @@ async def test_a_flushed_server_says_that_it_is_empty_until_it_was_filled(
             client.flushall()
         assert not await hot.end_fill(token)
         assert (await hot.standing()) == before._replace(content="empty")
+
+
+async def test_a_fill_that_outlives_its_master_does_not_count(server: RedisServer) -> None:
+    """Whoever was promoted has the token, but not for certain all that was written since."""
+    async with opened(RedisSettings(url=server.url)) as hot:
+        token = await hot.begin_fill()
+        with server.client() as client:
+            client.replicaof(HOST, free_port())  # nobody is there: it keeps what it has
+            client.replicaof("NO", "ONE")
+        assert not await hot.end_fill(token)
+        assert (await hot.standing()).content == "empty"
+        assert await hot.end_fill(await hot.begin_fill())
+        assert (await hot.standing()).content == "whole"
 
 
 async def test_a_server_that_comes_back_with_older_content_is_another_holder(

@@ -160,7 +160,7 @@ async def records_of(
     blank = BatchSeries(batch_id, series, kettle_id, 0, None)
     known = await records.get(BatchSeries, blank.key)
     first = 0 if known is None else known.first
-    last = await _last_with(batch_id, series, first, t, reader)
+    last = await last_with(batch_id, series, first, t, reader)
     if last is None:  # samples that came again, in front of the batch
         return []
     first = first if known is not None else last
@@ -170,12 +170,11 @@ async def records_of(
     ]
 
 
-async def _last_with(
-    batch_id: str, series: str, start: int, end: int, reader: Reader
-) -> int | None:
-    """The time of the newest stored sample before `end` that carries the batch.
+async def last_with(batch_id: str, series: str, start: int, end: int, reader: Reader) -> int | None:
+    """The time of the newest stored sample in `start <= t < end` that carries the batch.
 
-    Looks backwards in windows that double: mostly it is right before.
+    Looks backwards in windows that double: mostly it is right before. Raises TierUnavailableError
+    when a tier cannot be asked.
     """
     before, width = end, MINUTE_MS
     while before > start:

@@ -1,21 +1,27 @@
 """Batches as they are shown: their kettles, series, alarms and notes, and all their samples."""
 
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from .batch_changes import carrying
+from .batch_log import last_with
+from .model import MINUTE_MS
+from .reader import Reader
 from .records.merged import MergedRecords
 from .records.model import Acknowledgement, Alarm, Batch, BatchSeries, Note
 from .stored import StoreError, pages
 from .tiers.base import Tier, TierError, TierUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Mapping, Sequence
 
     from .model import Last, Sample
-    from .reader import Reader
     from .tiers import Tiers
 
 MAX_BATCHES: Final = 1000
+# Warm is written every half minute, or what was set, five at most; the records follow it.
+UNTOLD_MS: Final = 10 * MINUTE_MS
 
 type Shown = dict[str, Any]
 
@@ -32,20 +38,28 @@ async def list_batches(
 ) -> Shown:
     """`{batches, more, partial}`: those of a kettle that began in a range, oldest first.
 
-    `more` says that not all are shown: ask for those from the start of the last one on. Raises
-    TierUnavailableError when neither warm nor cold can be asked.
+    An end is shown as soon as hot has it, the records may say it later. `more` says that not all
+    are shown: ask for those from the start of the last one on. Raises TierUnavailableError when
+    neither warm nor cold can be asked.
     """
-    records = MergedRecords(tiers)
+    records, reader = MergedRecords(tiers), Reader(*tiers)
     found = await records.find(Batch, start=start, end=end, subject=kettle_id, limit=limit + 1)
     _one_at_least(records)
     newest, partial = await _newest(tiers)
     by_id: dict[str, list[Batch]] = {}
     for record in found[:limit]:
         by_id.setdefault(record.batch_id, []).append(record)
-    shown = [
-        _head(kettles, await _running(records, batch_id, newest))
-        for batch_id, kettles in by_id.items()
-    ]
+    carried = {last.batch for last in newest.values()}
+    shown: list[Shown] = []
+    for batch_id, kettles in by_id.items():
+        untold = {record.kettle_id for record in kettles if record.ended is None}
+        known: list[BatchSeries] = []
+        if untold or batch_id in carried:
+            known = await records.find(BatchSeries, batch=batch_id)
+        running = carrying(batch_id, known, newest)
+        over = [one for one in known if one.kettle_id in untold - running]
+        lasts = {one: await _last_now(one, newest, tiers, reader) for one in over}
+        shown.append(_head(_with_ends(kettles, running, lasts), running))
     return {"batches": shown, "more": len(found) > limit, "partial": records.partial + partial}
 
 
@@ -57,10 +71,11 @@ async def describe(tiers: Tiers, reader: Reader, batch_id: str) -> Shown:
     records = MergedRecords(tiers)
     kettles = await _kettles(records, batch_id)
     newest, partial = await _newest(tiers)
-    running = await _running(records, batch_id, newest)
+    known = await records.find(BatchSeries, batch=batch_id)
+    running = carrying(batch_id, known, newest)
+    lasts = {one: await _last_now(one, newest, tiers, reader) for one in known}
     series: list[Shown] = []
-    for one in await records.find(BatchSeries, batch=batch_id):
-        last = _last(one, newest)
+    for one, last in lasts.items():
         end, missing = (last + 1, []) if last is not None else await _end(tiers, one.series)
         counted = await reader.count(one.series, one.first, max(end, one.first + 1))
         partial += [m for m in (*missing, *counted.partial) if m not in partial]
@@ -78,7 +93,7 @@ async def describe(tiers: Tiers, reader: Reader, batch_id: str) -> Shown:
     notes = [record.body() for record in await records.find(Note, batch=batch_id)]
     partial += [missing for missing in records.partial if missing not in partial]
     return {
-        **_head(kettles, running),
+        **_head(_with_ends(kettles, running, lasts), running),
         "series": series,
         "alarms": alarms,
         "acknowledgements": seen,
@@ -142,6 +157,21 @@ def _one_at_least(records: MergedRecords) -> None:
         raise TierUnavailableError(" ".join(missing["error"] for missing in records.partial))
 
 
+def _with_ends(
+    records: Sequence[Batch], running: set[str], lasts: Mapping[BatchSeries, int | None]
+) -> list[Batch]:
+    """The same with the ends that are not yet recorded, where the last sample of all is known."""
+    told: list[Batch] = []
+    for record in records:
+        ends = [last for one, last in lasts.items() if one.kettle_id == record.kettle_id]
+        known = [end for end in ends if end is not None]
+        if record.ended is None and record.kettle_id not in running and len(known) == len(ends):
+            told.append(replace(record, ended=max(known, default=None)))
+        else:
+            told.append(record)
+    return told
+
+
 def _head(records: Sequence[Batch], running: set[str]) -> Shown:
     kettles = [
         {
@@ -172,24 +202,28 @@ async def _newest(tiers: Tiers) -> tuple[dict[str, Last], list[Any]]:
         return {}, [{"tier": "hot", "error": str(err)}]
 
 
-async def _running(records: MergedRecords, batch_id: str, newest: dict[str, Last]) -> set[str]:
-    """The kettles whose newest samples carry the batch; it may have stopped and begun again."""
-    carrying = {series for series, last in newest.items() if last.batch == batch_id}
-    if not carrying:
-        return set()
-    return {
-        one.kettle_id
-        for one in await records.find(BatchSeries, batch=batch_id)
-        if one.series in carrying
-    }
-
-
 def _last(one: BatchSeries, newest: dict[str, Last]) -> int | None:
     """The time of the newest sample with the batch; None: it is not known to be the last."""
     now = newest.get(one.series)
     if now is not None and now.batch == one.batch_id:
         return max(now.t, one.last or 0)
     return one.last
+
+
+async def _last_now(
+    one: BatchSeries, newest: dict[str, Last], tiers: Tiers, reader: Reader
+) -> int | None:
+    """As `_last`, also where the end is in the stored samples and not yet in the records."""
+    last = _last(one, newest)
+    now = newest.get(one.series)
+    # A hot tier that shows warm's rows has no sample before warm, and so before the records.
+    if last is not None or now is None or tiers.hot.shares_rows:
+        return last
+    try:
+        start = max(one.first, now.t - UNTOLD_MS)
+        return await last_with(one.batch_id, one.series, start, now.t, reader)
+    except TierUnavailableError:
+        return None  # the records will say it
 
 
 async def _end(tiers: Tiers, series: str) -> tuple[int, list[Any]]:

@@ -53,6 +53,10 @@ class Brewery:
         self._entry.async_on_unload(self._entry.add_update_listener(self._async_entry_changed))
         for node in self._data.nodes.values():
             node.async_start()
+        # A change while the platforms were set up was told to nobody; looked for once it is loaded.
+        self._entry.async_create_task(
+            self._hass, self._async_entry_changed(self._hass, self._entry), eager_start=False
+        )
 
     async def _async_entry_changed(self, hass: HomeAssistant, entry: SmartBeerConfigEntry) -> None:
         """Take over what was added, changed or removed; the entry only tells that it was.

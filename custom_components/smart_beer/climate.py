@@ -51,7 +51,7 @@ class KettleClimate(ControllerPart, ClimateEntity):
     """A controller as a thermostat: off, or on (heat, cool or both, as it is able to).
 
     Setting a temperature alone keeps the mode: what is off stays off, and the node remembers the
-    setpoint. While the node has no setpoint yet, the end of the range that switches nothing on is
+    setpoint. While the node has no setpoint yet, the end of the range that asks for least is
     shown (the middle, of what heats and cools): a card needs a number to start from, and what it
     shows when it is switched on is what is asked for.
     """

@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import PIPE, Process
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,23 +87,26 @@ async def simulate(
     running: list[Simulation] = []
 
     async def start(*, nodes: int = 1, kettle: str = "mash-tun") -> Simulation:
-        state = tmp_path / kettle
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "edge_node.cli",
-            "simulate",
-            *("--kettle", kettle, "--nodes", str(nodes), "--port", "0", "--clients", "1"),
-            *("--state", str(state), "--json"),
-            cwd=ROOT,
-            stdout=PIPE,
-            stderr=DEVNULL,
-        )
+        state, log = tmp_path / kettle, tmp_path / f"{kettle}.log"
+        with log.open("ab") as errors:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "edge_node.cli",
+                "simulate",
+                *("--kettle", kettle, "--nodes", str(nodes), "--port", "0", "--clients", "1"),
+                *("--state", str(state), "--json"),
+                cwd=ROOT,
+                stdout=PIPE,
+                stderr=errors,
+            )
         simulation = Simulation(process, state)
         running.append(simulation)
         assert process.stdout is not None
         async with asyncio.timeout(READY_S):
-            ready = json.loads(await process.stdout.readline())
+            line = await process.stdout.readline()
+        assert line, f"the simulation has ended:\n{log.read_text()}"
+        ready = json.loads(line)
         simulation.nodes, simulation.clients = ready["nodes"], ready["clients"]
         return simulation
 

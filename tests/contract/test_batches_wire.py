@@ -12,9 +12,7 @@ from homeassistant.exceptions import ServiceValidationError
 from custom_components.smart_beer.bridge import BRIDGE, BridgeRegistration
 from custom_components.smart_beer.const import DOMAIN
 from custom_components.smart_beer.helpers import kettle_identifier
-from storage_bridge.api import Context, create_app
 from storage_bridge.model import Last, Sample
-from storage_bridge.reader import Reader
 from storage_bridge.records.model import Acknowledgement, Alarm, Batch, BatchSeries
 from storage_bridge.samples_file import read_file
 from storage_bridge.tiers import embedded
@@ -22,6 +20,7 @@ from storage_bridge.tiers.base import TierUnavailableError
 from tests.contract.brewery import set_up
 from tests.smart_beer.brewery import device, eventually
 from tests.smart_beer.bridge_client import BridgeClient
+from tests.storage_bridge.api_over import SECRET, api_over
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -43,7 +42,6 @@ COUNT = 12_345  # more than a page of the bridge's
 END = T + (COUNT - 1) * 1000
 B = "B001/LÄGER 7"
 SERIES = "mash-tun-1/temperature"
-SECRET = "the-secret"
 EXPORT = "/api/smart_beer/export"
 
 
@@ -77,15 +75,7 @@ async def kettle(
     hass: HomeAssistant, simulate: Simulate, tiers: Tiers, hass_ws_client: WebSocketGenerator
 ) -> AsyncIterator[str]:
     """The device of the mash tun, in a Home Assistant in which the bridge has registered."""
-
-    async def nothing() -> Any:
-        return {}
-
-    context = Context(
-        reader=Reader(*tiers), tiers=tiers, status=nothing, metrics=nothing,
-        failing=lambda: None, secret=SECRET,
-    )  # fmt: skip
-    runner = web.AppRunner(create_app(context), shutdown_timeout=1)
+    runner = web.AppRunner(api_over(tiers), shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     entry = await set_up(hass, await simulate())

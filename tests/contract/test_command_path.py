@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 # A node that starts grants nothing for ten seconds.
 pytestmark = [pytest.mark.slow, pytest.mark.real_time, pytest.mark.timeout(400)]
 
+RELEASED_S = 6  # a lease that is not given back runs on for at least seven
+
 
 async def no_holder(client: SmartBeerClient) -> float:
     """Wait until the node obeys nobody; how many seconds that took."""
@@ -92,7 +94,7 @@ async def test_a_leader_switches_pins_survives_a_reload_and_releases_when_it_sto
     assert await hass.config_entries.async_set_disabled_by(entry.entry_id, ConfigEntryDisabler.USER)
     took = await no_holder(client)
     print(f"\nreleased {took:.2f} s after the entry was disabled")  # noqa: T201  what was measured
-    assert took < 3
+    assert took < RELEASED_S
     assert simulation.level("heater") == 0
 
     await hass.config_entries.async_set_disabled_by(entry.entry_id, None)
@@ -103,7 +105,7 @@ async def test_a_leader_switches_pins_survives_a_reload_and_releases_when_it_sto
     hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
     took = await no_holder(client)
     print(f"released {took:.2f} s after Home Assistant began to stop")  # noqa: T201  what was measured
-    assert took < 3
+    assert took < RELEASED_S
     await eventually(lambda: simulation.level("heater") == 0)
 
 
@@ -118,7 +120,8 @@ async def test_a_removed_brewery_releases_before_its_token_ends(
     begun = time.monotonic()
     await hass.config_entries.async_remove(entry.entry_id)
     await eventually(lambda: simulation.level("heater") == 0)
-    assert time.monotonic() - begun < 5, "the lease ran out, it was not given back"
+    took = time.monotonic() - begun
+    assert took < RELEASED_S, "the lease ran out, it was not given back"
 
 
 @pytest.mark.parametrize("nodes", [2, 3])

@@ -57,6 +57,14 @@ async def test_a_thermostat_heats_and_safe_latches_until_it_is_cleared(
 
     await call(hass, "switch", "turn_on", PUMP)
     await shows(hass, "switch", PUMP, "on")
+    # Nobody has set a temperature: switched on, it asks for the lowest that it shows.
+    await call(hass, "climate", "turn_on", CLIMATE)
+    await shows(hass, "climate", CLIMATE, "heat")
+    await shows(hass, "select", MODE, "auto")
+    lowest = number(hass, "climate", CLIMATE, "min_temp")
+    assert number(hass, "climate", CLIMATE, "temperature") == lowest >= 0
+    assert simulation.level("heater") == 0
+    await call(hass, "climate", "turn_off", CLIMATE)
     await call(hass, "climate", "set_temperature", CLIMATE, temperature=45)
     await shows(hass, "climate", CLIMATE, "off")
     assert simulation.level("heater") == 0

@@ -110,7 +110,8 @@ async def test_three_nodes_give_one_temperature_and_a_bad_probe_is_named(
 
     def attributes() -> Any:
         state = kettle_state(hass, "temperature")
-        return state.attributes if state else {"probes": [], "left_out": None}
+        # While it is unavailable it has neither.
+        return {"probes": [], "left_out": {}, **(state.attributes if state else {})}
 
     await eventually(lambda: len(attributes()["probes"]) == 3, "three probes agree")
     value = seen(hass)

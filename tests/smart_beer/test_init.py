@@ -115,6 +115,30 @@ async def test_a_node_is_added_without_a_reload(
     assert len(entry.runtime_data.kettles["mash-tun"].nodes) == 2
 
 
+async def test_nodes_that_come_and_go_while_the_brewery_is_set_up_are_not_missed(
+    hass: HomeAssistant,
+    stub: EdgeStub,
+    second: EdgeStub,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    forward = type(hass.config_entries).async_forward_entry_setups
+
+    async def slow(entries: Any, entry: Any, platforms: Any) -> None:
+        await forward(entries, entry, platforms)
+        (subentry_id,) = entry.subentries
+        add_node(hass, entry, second)
+        hass.config_entries.async_remove_subentry(entry, subentry_id)
+        await asyncio.sleep(0)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(hass.config_entries), "async_forward_entry_setups", slow)
+        entry = await set_up(hass, stub)
+    await eventually(lambda: len(entry.runtime_data.nodes) == 1, "the first is gone")
+    await following(entry, second)
+    await eventually(lambda: value_of(node_state(hass, "connectivity", "mash-b")) == "on")
+    await eventually(lambda: stub.tokens == set(), "the first has its token back")
+
+
 async def test_a_removed_node_gives_its_token_back_and_takes_its_kettle_along(
     hass: HomeAssistant, stub: EdgeStub, second: EdgeStub
 ) -> None:

@@ -13,7 +13,6 @@ import pytest
 from aiohttp import ClientPayloadError, web
 from aiohttp.test_utils import TestClient, TestServer
 
-from storage_bridge.api import Context, create_app
 from storage_bridge.batches import batch_samples, list_batches
 from storage_bridge.cli import main
 from storage_bridge.model import HOUR_MS, Last, Sample
@@ -27,10 +26,10 @@ from storage_bridge.tiers.mongo_client import Mongo
 from storage_bridge.tiers.mongo_settings import MongoSettings
 from storage_bridge.tiers.mongo_warm import MongoWarm
 
+from .api_over import SECRET, api_over
 from .bridge_files import write_config
 from .servers.mongo import drop
 
-SECRET = "the-secret"
 T = 1_790_000_000_000 // HOUR_MS * HOUR_MS + 1234
 B = "B001/LÄGER 7"
 URL = "/v1/batches/B001%2FL%C3%84GER%207"
@@ -94,15 +93,7 @@ async def tiers(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 @asynccontextmanager
 async def asking(tiers: Tiers) -> AsyncIterator[Client]:
     """Asks the bridge's API over these tiers."""
-
-    async def nothing() -> Any:
-        return {}
-
-    context = Context(
-        reader=Reader(*tiers), tiers=tiers, status=nothing, metrics=nothing,
-        failing=lambda: None, secret=SECRET,
-    )  # fmt: skip
-    server = TestServer(create_app(context))
+    server = TestServer(api_over(tiers))
     async with TestClient(server, headers={"Authorization": f"Bearer {SECRET}"}) as client:
         yield client
 

@@ -20,7 +20,7 @@ from .following import Following
 from .keeper import DAY_MS, Keeper
 from .outbox import READ_SAMPLES, Outbox
 from .outbox_letters import DeadLetters
-from .reader import Reader
+from .reader import Missing, Reader
 from .restore import unfinished
 from .source import Source
 from .supervise import Supervisor
@@ -28,6 +28,7 @@ from .tiers import Tiers, tiers_of
 
 if TYPE_CHECKING:
     from .config import BridgeConfig
+    from .tiers.base import Role
 
 LOGGER = logging.getLogger(__name__)
 
@@ -111,14 +112,6 @@ class Bridge:
             async with asyncio.timeout(OPEN_S):
                 await self.keeper.open_now()
         self._stack.push_async_callback(self.tiers.warm.records.close)
-        await self._start_api()
-        url = config.api.advertise or f"http://{_host(config.api.bind)}:{self.port}"
-        self.source = Source(
-            self.outbox,
-            url=config.home_assistant.url,
-            token=config.home_assistant.token,
-            register={"url": url, "secret": self.secret, "version": bridge_version()},
-        )
         hot, warm, _ = self.tiers
         self.following = Following(config, self.outbox, self.tiers)
         self.letters = DeadLetters(self.outbox, warm.records)
@@ -134,6 +127,14 @@ class Bridge:
         }
         keep_ms = config.tiers.hot_days * DAY_MS
         self.filler = Filler(hot, warm, self.feeders["hot"], keep_ms=keep_ms)
+        await self._start_api()
+        url = config.api.advertise or f"http://{_host(config.api.bind)}:{self.port}"
+        self.source = Source(
+            self.outbox,
+            url=config.home_assistant.url,
+            token=config.home_assistant.token,
+            register={"url": url, "secret": self.secret, "version": bridge_version()},
+        )
         self._stack.push_async_callback(self.supervisor.close)
         self._stack.push_async_callback(self._drain)
         self.supervisor.start("tiers", self.keeper.watch_tiers)
@@ -153,11 +154,12 @@ class Bridge:
     async def _start_api(self) -> None:
         app = create_app(
             Context(
-                reader=Reader(*self.tiers),
+                reader=Reader(*self.tiers, lacking=self._lacking),
                 tiers=self.tiers,
                 status=self.status,
                 metrics=self.metrics,
                 failing=self.failing,
+                stale=self.stale,
                 secret=self.secret,
             )
         )
@@ -193,6 +195,22 @@ class Bridge:
         """The part that keeps samples from being taken in; a store that is away is not one."""
         outbox = self.outbox.status()
         return "outbox" if outbox["full"] or outbox["error"] else None
+
+    def stale(self) -> str | None:
+        """Why hot may not have the newest samples, a sentence."""
+        if (why := self.feeders["hot"].behind) is not None:
+            return _behind("hot", why)
+        if not self.filler.whole:
+            return "The hot tier has lost samples and gets them again from warm."
+        return None
+
+    def _lacking(self) -> list[Missing]:
+        roles: tuple[Role, ...] = ("hot", "warm")
+        return [
+            Missing(tier=role, error=_behind(role, why))
+            for role in roles
+            if (why := self.feeders[role].behind) is not None
+        ]
 
     async def _drain(self) -> None:
         """Let tiers that work take what is committed; what is left waits for the next start."""
@@ -241,6 +259,10 @@ def shown_coverage(ledger: dict[str, list[dict[str, Any]]]) -> dict[str, list[di
         node_id: [{**spool, "lost": size(spool["gaps"])} for spool in spools]
         for node_id, spools in ledger.items()
     }
+
+
+def _behind(role: Role, why: str) -> str:
+    return f"The {role} tier does not hold all yet that was taken in: {why}"
 
 
 def _host(bind: str) -> str:

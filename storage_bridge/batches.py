@@ -102,7 +102,9 @@ async def describe(tiers: Tiers, reader: Reader, batch_id: str) -> Shown:
     }
 
 
-async def batch_samples(tiers: Tiers, batch_id: str) -> AsyncGenerator[list[Sample]]:
+async def batch_samples(
+    tiers: Tiers, reader: Reader, batch_id: str
+) -> AsyncGenerator[list[Sample]]:
     """Every sample that carries the batch, by series and rising `t`, a page at a time.
 
     Raises NoSuchBatchError, and StoreError rather than leave out what a tier could not give.
@@ -119,7 +121,7 @@ async def batch_samples(tiers: Tiers, batch_id: str) -> AsyncGenerator[list[Samp
         end, missing = (last + 1, []) if last is not None else await _end(tiers, one.series)
         if missing:
             raise StoreError(f"the {missing[0]['tier']} tier: {missing[0]['error']}")
-        async for samples in pages(tiers, one.series, one.first, max(end, one.first + 1)):
+        async for samples in pages(reader, one.series, one.first, max(end, one.first + 1)):
             yield [sample for sample in samples if sample.batch == batch_id]
 
 

@@ -6,10 +6,13 @@ import sys
 import time
 from datetime import UTC, datetime
 
-from .config import load
+from .config import BridgeConfig, load
+from .outbox_offline import read_waiting
+from .outbox_schema import OutboxError
 from .reader import Reader
 from .samples_csv import iso
 from .stored import absent, open_store, pages
+from .tiers import Tiers
 
 DAY_MS = 86_400_000
 
@@ -57,14 +60,33 @@ def range_of(options: argparse.Namespace) -> tuple[int, int]:
     return start, end
 
 
+def tell_waiting(config: BridgeConfig, tiers: Tiers) -> None:
+    """Say on stderr what was taken in and is in no store yet: what reads the stores lacks it."""
+    if not config.outbox_path.exists():
+        return
+    sinks = ("warm",) if tiers.hot.shares_rows else ("hot", "warm")
+    try:
+        waiting = read_waiting(config.outbox_path, sinks)
+    except OutboxError as err:
+        print(f"Whether samples still wait for the stores is not known: {err}", file=sys.stderr)
+        return
+    if waiting:
+        print(
+            f"{waiting} samples that were taken in still wait for the stores and may be lacking",
+            file=sys.stderr,
+        )
+
+
 async def _query(options: argparse.Namespace) -> int:
     start, end = range_of(options)
-    async with open_store(load(options.config)) as tiers:
+    config = load(options.config)
+    async with open_store(config) as tiers:
         if problem := await absent(tiers, [options.series]):
             print(problem, file=sys.stderr)
             return 1
+        tell_waiting(config, tiers)
         if options.points is None:
-            async for samples in pages(tiers, options.series, start, end):
+            async for samples in pages(Reader(*tiers), options.series, start, end):
                 for sample in samples:
                     value = "-" if sample.value is None else f"{sample.value:g}"
                     print(iso(sample.t), value, sample.quality, sample.batch or "-")

@@ -10,11 +10,12 @@ from typing import BinaryIO
 
 from .batch_record import dump, read_batch
 from .batches import batch_samples
-from .cli_data import UsageError, add_range, range_of
+from .cli_data import UsageError, add_range, range_of, tell_waiting
 from .cli_progress import Progress
 from .config import load
 from .importer import import_file
 from .model import Sample
+from .reader import Reader
 from .samples_file import FORMATS, record_beside, writer_of
 from .stored import absent, all_series, open_store, pages
 from .tiers import Tiers
@@ -67,10 +68,12 @@ async def _export(options: argparse.Namespace) -> int:
             f"{beside} is the record of a batch, which an import would take for that of this "
             "export: give another FILE, or remove it"
         )
-    async with open_store(load(options.config)) as tiers:
+    config = load(options.config)
+    async with open_store(config) as tiers:
         if problem := await absent(tiers, options.series or ()):
             print(problem, file=sys.stderr)
             return 1
+        tell_waiting(config, tiers)
         record = None
         if options.batch is not None:
             record = dump(await read_batch(tiers, options.batch))
@@ -99,9 +102,10 @@ async def _samples(
     tiers: Tiers, options: argparse.Namespace
 ) -> AsyncIterator[tuple[int, int, list[Sample]]]:
     """Pages, and how many series of how many are behind them."""
+    reader = Reader(*tiers)
     if options.batch is not None:
         names: list[str] = []
-        async for samples in batch_samples(tiers, options.batch):
+        async for samples in batch_samples(tiers, reader, options.batch):
             if samples and samples[0].series not in names[-1:]:
                 names.append(samples[0].series)
             yield len(names), len(names), samples
@@ -109,7 +113,7 @@ async def _samples(
     start, end = range_of(options)
     wanted = options.series or await all_series(tiers)
     for done, name in enumerate(wanted, 1):
-        async for samples in pages(tiers, name, start, end):
+        async for samples in pages(reader, name, start, end):
             yield done, len(wanted), samples
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from collections import deque
 from contextlib import aclosing
@@ -25,6 +26,7 @@ RETRY: Final = Backoff(base=0.25, cap=60.0)
 WRITE_S: Final = 60.0  # a tier that takes longer for one write is treated as unavailable
 LEAST: Final = 500  # samples at once, for a tier that manages no more in that time
 IDLE_S: Final = 5.0  # looks for work at least this often, should a wake-up be missed
+KEEPS_UP_S: Final = 10.0  # beyond its `linger`, a write that takes longer is a tier that lags
 
 
 class Sink(Protocol):
@@ -86,12 +88,16 @@ type _Aside = tuple[str, BadRecord]  # a record that the sink will never take, a
 
 
 class _Group(NamedTuple):
-    """What is written at once; after it the sink holds everything up to `row_id`, if not None."""
+    """What is written at once; after it the sink holds everything up to `row_id`, if not None.
+
+    That is everything that was committed at `as_of`, if not None.
+    """
 
     samples: list[Sample]
     last: dict[str, Last]
     unread: list[BadRecord]
     row_id: int | None
+    as_of: float | None
 
 
 class Feeder:
@@ -131,6 +137,7 @@ class Feeder:
         self._held: deque[tuple[float, int, list[_Aside]]] = deque()
         self._aside: list[_Aside] = []  # since the last move
         self._rewinds = 0
+        self._whole_at = -math.inf  # the outbox had nothing then that the sink does not hold
         self._last_success: float | None = None
         self.problem: str | None = None
         self.written = 0
@@ -142,6 +149,13 @@ class Feeder:
     def idle(self) -> bool:
         """Whether the sink holds everything that was committed."""
         return bool(self._position >= self._outbox.status()["last_row"])
+
+    @property
+    def behind(self) -> str | None:
+        """Why the sink lacks more than is on its way to it, None if it does not."""
+        if self.idle or self._now() - self._whole_at <= self._linger + KEEPS_UP_S:
+            return None
+        return self.problem or "what waited is being written"
 
     def status(self) -> dict[str, Any]:
         """For people and machines; `last_success_age_s` is None before the first success."""
@@ -169,6 +183,7 @@ class Feeder:
     def rewind(self, *, everything: bool) -> None:
         """Write again what has not settled, or `everything` that the outbox still has."""
         self._rewinds += 1
+        self._whole_at = -math.inf
         self._held.clear()
         if everything:
             self._outbox.rewind(self._sink.name)
@@ -201,6 +216,8 @@ class Feeder:
                         break
                     if group.row_id is not None:
                         self._move(group.row_id)
+                    if group.as_of is not None:
+                        self._whole_at = group.as_of
             if rewinds != self._rewinds:
                 continue
             if not found:
@@ -227,20 +244,24 @@ class Feeder:
         """What follows a row of the outbox, until nothing more does."""
         more = True
         while more:
+            asked = self._now()
             pending = await self._outbox.read(self._sink.name, position, self._at_once)
             if pending is None:
                 return
             position, more = pending.row_id, pending.more
-            async for group in self._groups(pending.messages(), position):
+            as_of = None if more else asked
+            async for group in self._groups(pending.messages(), position, as_of):
                 yield group
 
-    async def _groups(self, messages: Iterable[bytes], row_id: int) -> AsyncGenerator[_Group]:
+    async def _groups(
+        self, messages: Iterable[bytes], row_id: int, as_of: float | None
+    ) -> AsyncGenerator[_Group]:
         """The messages up to that row, the last group says so."""
-        group = _Group([], {}, [], None)
+        group = _Group([], {}, [], None, None)
         for message in messages:
             if len(group.samples) >= self._at_once:
                 yield group
-                group = _Group([], {}, [], None)
+                group = _Group([], {}, [], None, None)
             try:
                 batch = parse_message(message)
             except MalformedBatchError as err:  # written by a version that understood it
@@ -252,7 +273,7 @@ class Feeder:
                 if before is None or before.yields_to(newest):
                     group.last[series] = newest
             await asyncio.sleep(0)  # parsing a backlog must not hold up the loop
-        yield group._replace(row_id=row_id)
+        yield group._replace(row_id=row_id, as_of=as_of)
 
     async def _deliver_group(self, group: _Group) -> None:
         self._aside += [("", unread) for unread in group.unread]

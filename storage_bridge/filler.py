@@ -63,6 +63,11 @@ class Filler:
         """Why hot cannot be looked after, None when it is."""
         return self._unseen or self._unfilled
 
+    @property
+    def whole(self) -> bool:
+        """Whether hot had all it is to have when it was last looked at; so also before that."""
+        return self._since is None
+
     def status(self) -> dict[str, Any]:
         """`filling`: a fill is under way; `fills`: how many were finished; `problem`."""
         return {

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from . import batch_record
 from .kettles import stand_in
+from .reader import Reader
 from .records.model import Batch, BatchSeries, Record
 from .samples_file import read_file, read_record
 from .stored import StoreError, pages
@@ -111,7 +112,7 @@ async def _differing(tiers: Tiers, samples: list[Sample]) -> list[Conflict]:
     for series, rows in by_series.items():
         times = {row.t for row in rows}
         stored: dict[int, Sample] = {}
-        async for page in pages(tiers, series, min(times), max(times) + 1):
+        async for page in pages(Reader(*tiers), series, min(times), max(times) + 1):
             stored |= {row.t: row for row in page if row.t in times}
         for row in rows:
             if row.t not in stored:

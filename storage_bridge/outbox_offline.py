@@ -1,6 +1,6 @@
 """An outbox read from its file alone, beside a running bridge or without one."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +43,17 @@ def read_status(path: Path) -> dict[str, Any]:
             },
             "coverage": read_ledger(db),
         }
+
+
+def read_waiting(path: Path, sinks: Collection[str]) -> int:
+    """How many samples none of these sinks holds yet; raises OutboxError."""
+    with reading(path) as db:
+        cursors = dict(db.execute("SELECT sink, id FROM cursor").fetchall())
+        held = max((cursors.get(sink, 0) for sink in sinks), default=0)
+        (waiting,) = db.execute(
+            "SELECT COALESCE(SUM(samples), 0) FROM batch WHERE id > ?", (held,)
+        ).fetchone()
+    return int(waiting)
 
 
 def read_covered(path: Path) -> dict[str, int]:

@@ -1,10 +1,12 @@
 """One answer from three tiers: hot, then warm, then cold, merged by key.
 
 That order matters: a moved sample is in its new tier before it leaves the old one, so asking the
-old one first cannot miss it. A tier that fails makes the answer partial, and it is named.
+old one first cannot miss it. A tier that fails makes the answer partial, and it is named; so does
+one that takes no samples, though it answers.
 """
 
 import asyncio
+import time
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
@@ -75,15 +77,34 @@ class Counted(NamedTuple):
 
 
 class Reader:
-    """Reads samples and charts over all tiers; raises ValueError for what makes no sense."""
+    """Reads samples and charts over all tiers; raises ValueError for what makes no sense.
+
+    `lacking` tells which tiers do not hold yet what was acknowledged; `clock` gives UTC ms.
+    """
 
     def __init__(
-        self, hot: HotTier, warm: WarmTier, cold: ColdTier, *, timeout_s: float = _TIMEOUT_S
+        self,
+        hot: HotTier,
+        warm: WarmTier,
+        cold: ColdTier,
+        *,
+        timeout_s: float = _TIMEOUT_S,
+        lacking: Callable[[], Iterable[Missing]] = tuple,
+        clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._hot = None if hot.shares_rows else hot
         self._warm = warm
         self._cold = cold
         self._timeout_s = timeout_s
+        self._lacking = lacking
+        self._clock = clock
+
+    def _answer(self) -> _Answer:
+        answer = _Answer(self._timeout_s)
+        for missing in self._lacking():
+            if missing["tier"] != "hot" or self._hot is not None:
+                answer.note(**missing)
+        return answer
 
     async def samples(
         self, series: str, start: int, end: int, limit: int = 1000, cursor: str | None = None
@@ -96,7 +117,7 @@ class Reader:
             if not (cursor.isascii() and cursor.isdecimal()) or not start <= int(cursor) <= end:
                 raise ValueError("The cursor is not one that this question was answered with.")
             start = int(cursor)
-        answer = _Answer(self._timeout_s)
+        answer = self._answer()
         # One more than asked from each: then the first `limit` of all are among them.
         rows = await self._rows(answer, series, start, end, limit + 1)
         page = rows[:limit]
@@ -112,7 +133,7 @@ class Reader:
         if not 1 <= points <= MAX_POINTS:
             raise ValueError(f"The number of points must be 1 to {MAX_POINTS}.")
         width = width_for(start, end, points)
-        answer = _Answer(self._timeout_s)
+        answer = self._answer()
         first, last = start - start % width, end + -end % width
         turn = asyncio.Semaphore(AT_ONCE)
 
@@ -129,7 +150,7 @@ class Reader:
     async def count(self, series: str, start: int, end: int) -> Counted:
         """How many samples there are with `start <= t < end` (ms); whole hours cost little."""
         _check_range(start, end)
-        answer = _Answer(self._timeout_s)
+        answer = self._answer()
         first, last = -(-start // HOUR_MS) * HOUR_MS, hour_of(end)
         edges = [(start, first), (last, end)] if first <= last else [(start, end)]
         samples = 0
@@ -230,7 +251,11 @@ class Reader:
         if self._hot is None:
             return []
         span = await answer.ask("warm", self._warm.span(series))
-        seam = start if span is None else max(start, hour_of(span.last) - _SEAM_MS)
+        now = self._clock()
+        if span is None or (span.last > now and answer.lacks("warm")):
+            seam = start
+        else:  # a sample of a clock that was ahead is no sign of what lies before it
+            seam = max(start, hour_of(min(span.last, now)) - _SEAM_MS)
         return await answer.ask("hot", self._hot.read(series, seam, end)) or []
 
     async def _exact(
@@ -282,6 +307,10 @@ class _Answer:
         missing = Missing(tier=tier, error=error)
         if missing not in self.partial:
             self.partial.append(missing)
+
+    def lacks(self, tier: Role) -> bool:
+        """Whether something of this tier is missing so far."""
+        return any(missing["tier"] == tier for missing in self.partial)
 
     async def ask[T](self, tier: Role, question: Coroutine[object, object, T]) -> T | None:
         """What the tier answers, or None with a note; one that failed is not asked again.

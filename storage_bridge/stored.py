@@ -65,9 +65,9 @@ async def stored_samples(
     """
     async with open_store(config) as tiers:
         names = await all_series(tiers)
-        count = 0
+        count, reader = 0, Reader(*tiers)
         for done, name in enumerate(names):
-            async for samples in pages(tiers, name, *await span_of(tiers, name)):
+            async for samples in pages(reader, name, *await span_of(tiers, name)):
                 for sample in samples:
                     yield sample
                 count += len(samples)
@@ -77,9 +77,8 @@ async def stored_samples(
             progress(len(names), len(names), count)
 
 
-async def pages(tiers: Tiers, series: str, start: int, end: int) -> AsyncIterator[list[Sample]]:
+async def pages(reader: Reader, series: str, start: int, end: int) -> AsyncIterator[list[Sample]]:
     """The samples of one series with `start <= t < end`, a page at a time; raises StoreError."""
-    reader = Reader(*tiers)
     cursor: str | None = None
     while True:
         page = await reader.samples(series, start, end, MAX_LIMIT, cursor)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from edge_node.spool import read_file
 from storage_bridge.config import load
+from storage_bridge.reader import Reader
 from storage_bridge.stored import all_series, open_store, pages, span_of
 from storage_bridge.tiers import embedded
 
@@ -70,7 +71,7 @@ async def stored(brewery: Brewery, *, durable: bool = False) -> Counter[Key]:
         for name in await all_series(tiers):
             if name == past.SERIES:
                 continue
-            async for samples in pages(read, name, *await span_of(tiers, name)):
+            async for samples in pages(Reader(*read), name, *await span_of(tiers, name)):
                 found.update((sample.series, sample.t) for sample in samples)
         for conflict in await tiers.warm.conflicts(_CONFLICTS):
             found[conflict.refused.series, conflict.refused.t] += 1
@@ -239,14 +240,15 @@ async def _served(brewery: Brewery, before: dict[str, int]) -> bool:
     now = await asyncio.to_thread(_written, brewery)
     if not all(name in now and now[name] > before.get(name, 0) for name in ("hot", "warm")):
         return False
-    start = past.start_of(time.time_ns() // 1_000_000)
-    chart = {"series": [past.SERIES], "start": start, "end": start + past.DAY_MS, "points": 24}
+    # Two days: midnight may have passed since the one was imported.
+    end = past.start_of(time.time_ns() // 1_000_000) + past.DAY_MS
+    chart = {"series": [past.SERIES], "start": end - 2 * past.DAY_MS, "end": end, "points": 48}
     try:
         async with brewery.session as ha:
             answer = await ha.websocket({"type": "smart_beer/history", **chart})
     except OSError, RuntimeError:  # a bridge that still waits for a store is too slow for it
         return False
-    return len(answer["series"][past.SERIES]) == chart["points"] and not answer["partial"]
+    return len(answer["series"][past.SERIES]) == 24 and not answer["partial"]
 
 
 async def _until(holds: Callable[[], Awaitable[bool]], what: str, patience: float = 60) -> None:

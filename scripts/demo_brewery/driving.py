@@ -104,10 +104,15 @@ class MashTun:
         await self.thermostat.get_by_role("radio", name=name, exact=True).click()
 
     async def temperature(self) -> float:
-        """What the temperature's tile shows, degrees Celsius."""
+        """What the temperature's tile shows, degrees Celsius; waits while it shows none."""
         shown = self.tile("Temperature").first
-        found = _NUMBER.search(str(await shown.evaluate("(tile) => tile.shadowRoot.textContent")))
-        return float(found[0].replace(",", ".")) if found else float("nan")
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            text = str(await shown.evaluate("(tile) => tile.shadowRoot.textContent"))
+            if (found := _NUMBER.search(text)) is not None:
+                return float(found[0].replace(",", "."))
+            await asyncio.sleep(0.1)
+        raise TimeoutError(f"the temperature's tile shows no number within {PATIENCE:.0f} s")
 
     async def shows(self, tile: Locator, text: str) -> None:
         """Wait until a tile says this."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from storage_bridge.model import Sample
+from storage_bridge.reader import Reader
 from storage_bridge.stored import open_store, pages
 
 if TYPE_CHECKING:
@@ -84,6 +85,6 @@ def archive_now(config: BridgeConfig) -> None:
 async def is_archived(tiers: Tiers, samples: list[Sample]) -> bool:
     """Whether exactly these samples of one series can be read back, and from cold alone."""
     series, start, end = samples[0].series, samples[0].t, samples[-1].t + 1
-    found = [sample async for page in pages(tiers, series, start, end) for sample in page]
+    found = [sample async for page in pages(Reader(*tiers), series, start, end) for sample in page]
     left = [*await tiers.hot.read(series, start, end), *await tiers.warm.read(series, start, end)]
     return found == samples and not left

@@ -64,10 +64,10 @@ async def export(request: web.Request) -> web.StreamResponse:
     query.only(request, ("format",))
     name = _format(request)
     batch_id = request.match_info["id"]
-    tiers, record = request.app[CONTEXT].tiers, None
+    context, record = request.app[CONTEXT], None
     if name == "parquet":
         try:
-            record = dump(await read_batch(tiers, batch_id))
+            record = dump(await read_batch(context.tiers, batch_id))
         except StoreError as err:
             raise TierUnavailableError(str(err)) from err
     pieces = Pieces()
@@ -75,7 +75,8 @@ async def export(request: web.Request) -> web.StreamResponse:
         writer = writer_of(name, pieces, record)
     except ParquetMissingError as err:
         raise query.BadQueryError(str(err)) from err
-    async with aclosing(batches.batch_samples(tiers, batch_id)) as pages:
+    samples = batches.batch_samples(context.tiers, context.reader, batch_id)
+    async with aclosing(samples) as pages:
         try:
             first: list[Sample] = await anext(pages, [])
         except StoreError as err:

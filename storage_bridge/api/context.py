@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the API shows. `failing` is the name of a part that does not work, or None."""
+    """What the API shows. `failing` is the name of a part that does not work, or None.
+
+    `stale` says why the newest samples of some series may not be in hot, or None.
+    """
 
     reader: Reader
     tiers: Tiers
     status: Callable[[], Awaitable[dict[str, Any]]]
     metrics: Callable[[], Awaitable[str]]
     failing: Callable[[], str | None]
+    stale: Callable[[], str | None]
     secret: str = field(repr=False)
 
 

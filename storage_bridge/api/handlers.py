@@ -83,17 +83,23 @@ async def history(request: web.Request) -> web.Response:
 
 
 async def live(request: web.Request) -> web.Response:
-    """The newest sample of each series, or of those asked for: `{samples: {series: [t, ...]}}`."""
+    """The newest sample of each series, or of those asked for.
+
+    `{samples: {series: [t, value, quality, batch]}, partial}`.
+    """
     query.only(request, ("series",))
+    context = request.app[CONTEXT]
     wanted = query.series_list(request) if "series" in request.query else None
-    newest: dict[str, Last] = await request.app[CONTEXT].tiers.hot.newest()
+    newest: dict[str, Last] = await context.tiers.hot.newest()
+    stale = context.stale()
     return json_reply(
         {
             "samples": {
                 name: [last.t, last.value, last.quality, last.batch]
                 for name, last in newest.items()
                 if wanted is None or name in wanted
-            }
+            },
+            "partial": [] if stale is None else [{"tier": "hot", "error": stale}],
         }
     )
 

@@ -24,6 +24,7 @@ def api_over(tiers: Tiers) -> web.Application:
             status=nothing,
             metrics=nothing,
             failing=lambda: None,
+            stale=lambda: None,
             secret=SECRET,
         )
     )

@@ -35,6 +35,7 @@ async def client(tmp_path: Path) -> AsyncIterator[Client]:
         )
     await tiers.hot.write_last({"a/t": Last(T, 1.5, "ok", None, "s1", 9)})
     failing: list[str] = []
+    stale: list[str] = []
 
     async def status() -> dict[str, Any]:
         return {"running": True}
@@ -44,10 +45,12 @@ async def client(tmp_path: Path) -> AsyncIterator[Client]:
 
     context = Context(
         reader=Reader(*tiers), tiers=tiers, status=status, metrics=metrics,
-        failing=lambda: failing[0] if failing else None, secret=SECRET,
+        failing=lambda: failing[0] if failing else None,
+        stale=lambda: stale[0] if stale else None, secret=SECRET,
     )  # fmt: skip
     async with TestClient(TestServer(create_app(context))) as made:
         made.failing = failing  # type: ignore[attr-defined]
+        made.stale = stale  # type: ignore[attr-defined]
         yield made
     await tiers.close()
 
@@ -102,8 +105,12 @@ async def test_a_chart_of_several_series(client: Client) -> None:
 
 
 async def test_the_newest_of_each_series(client: Client) -> None:
-    assert await _get(client, "/v1/live") == {"samples": {"a/t": [T, 1.5, "ok", None]}}
-    assert await _get(client, "/v1/live?series=b/t") == {"samples": {}}
+    newest = {"a/t": [T, 1.5, "ok", None]}
+    assert await _get(client, "/v1/live") == {"samples": newest, "partial": []}
+    assert await _get(client, "/v1/live?series=b/t") == {"samples": {}, "partial": []}
+    client.stale.append("It is being filled.")  # type: ignore[attr-defined]
+    lack = {"tier": "hot", "error": "It is being filled."}
+    assert await _get(client, "/v1/live") == {"samples": newest, "partial": [lack]}
 
 
 async def test_health_and_metrics_are_open(client: Client) -> None:
@@ -190,6 +197,7 @@ async def test_a_store_that_is_away_is_said_to_be(client: Client, tmp_path: Path
     assert (await _get(client, "/v1/series"))["partial"] != []
 
 
+@pytest.mark.real_time
 async def test_series_are_listed_though_a_tier_hangs(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,11 +222,15 @@ async def test_the_spans_of_many_series_are_asked_side_by_side(
     rows = [Sample(f"c/{n}", T + n, 1.0, "ok", None) for n in range(40)]
     await context.tiers.warm.write(rows)
     span, asking, most = context.tiers.warm.span, 0, 0
+    together = asyncio.Event()
 
     async def slow(series: str) -> Any:
         nonlocal asking, most
         asking += 1
         most = max(most, asking)
+        if asking == handlers.AT_ONCE:
+            together.set()
+        await together.wait()  # fewer would wait until the tier is given up
         await asyncio.sleep(0.01)
         asking -= 1
         return await span(series)

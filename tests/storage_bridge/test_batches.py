@@ -259,7 +259,7 @@ async def test_a_batch_that_has_moved_to_cold_is_the_same(tmp_path: Path) -> Non
             await tiers.cold.write_chunk(encode(rows))
     await tiers.warm.records.open()
     await tiers.warm.records.put(RECORDS[:3])
-    found = [sample async for page in batch_samples(tiers, B) for sample in page]
+    found = [sample async for page in batch_samples(tiers, Reader(*tiers), B) for sample in page]
     assert found == [sample for sample in brew("m/t") if sample.batch == B]
     reader = Reader(*tiers)
     for start, end in ((T - 99_000, T + 5 * HOUR_MS), (T + 1, T + 2), (T, T + HOUR_MS), (5, 6)):

@@ -71,7 +71,9 @@ async def after(before: Tiers, tmp_path: Path) -> AsyncIterator[Tiers]:
 
 
 async def exported(tiers: Tiers, batch_id: str = B) -> list[Any]:
-    return [sample async for page in batch_samples(tiers, batch_id) for sample in page]
+    return [
+        sample async for page in batch_samples(tiers, Reader(*tiers), batch_id) for sample in page
+    ]
 
 
 async def test_batches_and_their_notes_outlive_the_warm_tier(before: Tiers, after: Tiers) -> None:

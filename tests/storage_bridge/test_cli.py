@@ -15,8 +15,11 @@ from storage_bridge.app import Bridge
 from storage_bridge.cli import main
 from storage_bridge.cli_data import parse_time
 from storage_bridge.config import load
+from storage_bridge.outbox import Outbox
+from storage_bridge.stored import open_store
 
 from .bridge_files import write_config
+from .events import batch
 from .fake_home_assistant import TOKEN, FakeHomeAssistant, FakeNode
 from .waiting import until
 
@@ -173,6 +176,31 @@ def _query_and_export(path: Path, capsys: pytest.CaptureFixture[str], node: Fake
     assert list(path.parent.glob("*.part")) == []
     assert main(["export", *whole]) == 0
     assert capsys.readouterr().out.replace("\r\n", "\n") == output.read_text()
+
+
+async def test_what_waits_for_the_stores_is_told_beside_what_they_hold(
+    tmp_path: Path, cli: Cli
+) -> None:
+    path = write_config(tmp_path, "ws://127.0.0.1:1/api/websocket")
+    config = load(path)
+    parsed, blob = batch(1, 20)
+    async with open_store(config, create=True) as tiers:
+        await tiers.warm.write(parsed.samples[:10])
+    whole = ["--config", str(path), "--start", "0", "--end", "2030-01-01T00:00"]
+    commands = (["query", "--series", "mash-a/t0", *whole], ["export", *whole])
+    for command in commands:
+        code, _, err = await cli(*command)
+        assert code == 0, err
+        assert "wait for the stores" not in err
+    outbox = Outbox(config.outbox_path, max_bytes=1 << 30)
+    try:
+        await outbox.append(parsed, blob, live=False)
+    finally:
+        await outbox.close()
+    for command in commands:
+        code, _, err = await cli(*command)
+        assert code == 0, err
+        assert "20 samples that were taken in still wait for the stores" in err
 
 
 async def test_verify_finds_a_sample_that_a_tier_lost(

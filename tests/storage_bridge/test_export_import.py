@@ -22,6 +22,7 @@ from storage_bridge.config import load as load_config
 from storage_bridge.importer import Imported, import_file
 from storage_bridge.kettles import stand_in
 from storage_bridge.model import MAX_TEXT, T_MAX, Sample
+from storage_bridge.reader import Reader
 from storage_bridge.records.model import Batch
 from storage_bridge.samples_file import (
     FileFormatError,
@@ -120,7 +121,7 @@ async def everything(tiers: Tiers) -> list[Sample]:
     return [
         sample
         for series in await tiers.warm.series()
-        async for page in pages(tiers, series, 0, T_MAX)
+        async for page in pages(Reader(*tiers), series, 0, T_MAX)
         for sample in page
     ]
 
@@ -143,7 +144,7 @@ async def test_what_a_store_cannot_tell_from_new_is_told_as_well(
     async with open_store(load_config(path)) as tiers:
         refused = [conflict.refused for conflict in await tiers.warm.conflicts(9)]
         assert sorted(refused) == rows[3:]
-        stored = [row async for page in pages(tiers, "n/t", 0, 100) for row in page]
+        stored = [row async for page in pages(Reader(*tiers), "n/t", 0, 100) for row in page]
         assert stored == [*first, archived]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from storage_bridge.codec import Chunk, ChunkHead, encode
 from storage_bridge.model import HOUR_MS, Sample
-from storage_bridge.reader import Reader
+from storage_bridge.reader import Missing, Reader
 from storage_bridge.tiers import Tiers, embedded
 from storage_bridge.tiers.base import Bucket, TierRejectedError, TierUnavailableError
 from storage_bridge.tiers.sqlite_cold import SqliteCold
@@ -160,3 +160,39 @@ async def test_a_damaged_hour_is_named_and_the_others_are_there(
     assert [missing["tier"] for missing in page.partial] == ["cold"]
     assert f"in the hour {hours[1]} is damaged" in page.partial[0]["error"]
     assert (await reader.history([SERIES], HOUR, end, 1000))["partial"] == page.partial
+
+
+async def test_a_tier_that_lacks_what_was_taken_in_is_named_though_it_answers(
+    tiers: Tiers, tmp_path: Path
+) -> None:
+    lack = Missing(tier="warm", error="It takes nothing.")
+    hot = Missing(tier="hot", error="It takes nothing either.")
+    lacking = [lack, hot]
+    await tiers.warm.write(probe_hour(HOUR)[:100])
+    one = Reader(*tiers, lacking=lambda: lacking)
+    asked = SERIES, HOUR, HOUR + HOUR_MS
+    assert (await one.samples(*asked)).partial == lacking
+    assert (await one.history([SERIES], HOUR, HOUR + HOUR_MS, 10))["partial"] == lacking
+    assert (await one.count(*asked)).partial == lacking
+    embedded_hot = embedded(tmp_path / "store.db").hot
+    other = Reader(embedded_hot, *tiers[1:], lacking=lambda: lacking)
+    assert (await other.samples(*asked)).partial == [lack], "a hot tier of warm's rows is not asked"
+    lacking.clear()
+    assert (await one.samples(*asked)).partial == []
+
+
+@pytest.mark.parametrize("behind", [False, True], ids=["live", "behind"])
+async def test_a_sample_of_a_clock_that_was_ahead_hides_no_fresh_ones(
+    tiers: Tiers, *, behind: bool
+) -> None:
+    rows = [Sample(SERIES, HOUR + second * 1000, 60.0, "ok", None) for second in range(6 * 3600)]
+    now = rows[-1].t + 1
+    ahead = Sample(SERIES, now + 48 * HOUR_MS, 60.0, "ok", None)
+    held = 3600 if behind else len(rows) - 60  # a live warm tier lacks a minute or so
+    await tiers.hot.write([*rows, ahead])
+    await tiers.warm.write([*rows[:held], ahead])
+    lacking = [Missing(tier="warm", error="It takes nothing.")] if behind else []
+    reader = Reader(*tiers, lacking=lambda: lacking, clock=lambda: now)
+    found = await reader.history([SERIES], HOUR, now, 360)
+    assert [point[0] for point in found["series"][SERIES]] == list(range(HOUR, now, 60_000))
+    assert (await reader.count(SERIES, HOUR, HOUR + 6 * HOUR_MS)).samples == len(rows)

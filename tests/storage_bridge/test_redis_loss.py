@@ -71,7 +71,7 @@ class _Loaded:
         return [
             row
             for name in await all_series(self.tiers)
-            async for page in pages(self.tiers, name, *await span_of(self.tiers, name))
+            async for page in pages(Reader(*self.tiers), name, *await span_of(self.tiers, name))
             for row in page
         ]
 

@@ -16,13 +16,13 @@ from storage_bridge.tiers.base import TierUnavailableError
 from storage_bridge.tiers.cassandra_settings import CassandraSettings
 from storage_bridge.tiers.mongo_settings import MongoSettings
 
-from .brewery import Brewery
+from .brewery import FAR, Brewery
 from .conftest import MakeBrewery
 from .nodes import Node, old_node
 from .process import BridgeProcess
 from .stores import NAMES, Stores, limit_files
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 CALL_S = 2.0  # how long a call to a store may take, as in the bridge of these tests
 
 
@@ -121,6 +121,13 @@ async def test_a_store_without_room(name: str, stores: Stores, brewery: MakeBrew
     await made.until(partial(made.is_taken, "n", taken), "the bridge takes samples")
     if name != "cassandra":
         await made.until(bridge.alarmed, "the bridge says that the tier takes nothing")
+        lacks = "hot" if name == "redis" else "warm"
+
+        async def told() -> bool:
+            _, page = await bridge.get(f"/v1/samples?series=n/none&start=0&end={FAR}")
+            return lacks in {missing["tier"] for missing in page["partial"]}
+
+        await made.until(told, "an answer says that it may lack what was taken")
     load.cancel()
     if name != "redis":
         await asyncio.to_thread(stores.kill, name)
@@ -146,8 +153,11 @@ async def test_an_outbox_without_room_acknowledges_nothing(brewery: MakeBrewery)
     async def failing() -> bool:
         return (await bridge.get("/healthz"))[0] == 503
 
+    async def told() -> bool:
+        return (await bridge.status())["outbox"]["error"] is not None
+
     await made.until(failing, "the health check fails")
-    assert (await bridge.status())["outbox"]["error"] is not None
+    await made.until(told, "it says why")
     assert made.acked(node) == acked, "it acknowledged what it could not keep"
     limit_files(bridge.pid, None)
     made.grow(100)

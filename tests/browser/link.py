@@ -3,20 +3,21 @@
 import asyncio
 import contextlib
 
+from scripts.servers import free_port
+
 
 class Link:
     """Relays 127.0.0.1:`port` to `target`; `cut` drops everything, `mend` restores it."""
 
     def __init__(self, target: int) -> None:
         self.target = target
-        self.port = 0
+        self.port = free_port()  # nobody else gets it while it is cut
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
     async def mend(self) -> None:
         """Listen, on the same port as before."""
         self._server = await asyncio.start_server(self._relay, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
     def cut(self) -> None:
         """Refuse new connections and abort those that there are."""
@@ -29,6 +30,8 @@ class Link:
         far, out = await asyncio.open_connection("127.0.0.1", self.target)
         self._writers |= {back, out}
         try:
+            if self._server is None or not self._server.is_serving():
+                return  # cut meanwhile
             await asyncio.gather(_copy(near, out), _copy(far, back))
         finally:
             for writer in (back, out):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest_asyncio
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .card import Screen
 
 BATCH = "B7/Märzen 1"
+SEVERAL = re.compile(r"^([2-9]|\d[\d,]+) samples")
 VIEW = "/smart-beer/batches"
 SERIES = """() => document.querySelector("home-assistant").hass
   .callWS({ type: "smart_beer/series" })
@@ -47,7 +49,6 @@ ACT = """async ([service, kettle, data]) => {
 async def brewing(desk: Screen, brewery: Brewery) -> AsyncIterator[Faults]:
     """The boil kettle with a batch in it, whose probe has failed at one node."""
     faults = Faults(brewery, "brewhouse")
-    await desk.tab.wait_for_function(LEADS)
     await _act(desk.tab, "start_batch", batch=BATCH)
     yield faults
     faults.set()
@@ -55,6 +56,7 @@ async def brewing(desk: Screen, brewery: Brewery) -> AsyncIterator[Faults]:
 
 
 async def _act(tab: Page, service: str, **data: Any) -> None:
+    await tab.wait_for_function(LEADS)
     await tab.evaluate(ACT, [service, "boil-kettle", data])
 
 
@@ -84,6 +86,8 @@ async def test_a_brewer_reads_a_batch_writes_a_note_and_takes_its_samples_along(
     await kept.wait_for()
     assert await note.input_value() == ""
 
+    # It says how many there are.
+    await entry.locator("[part=files] span").filter(has_text=SEVERAL).wait_for()
     async with desk.tab.expect_download() as csv_file:
         await entry.get_by_role("button", name="Download CSV", exact=True).click()
     path: Path = await (await csv_file.value).path()
@@ -101,7 +105,7 @@ async def test_an_alarm_of_a_batch_is_seen_and_acknowledged(desk: Screen, brewin
     await desk.go(VIEW)
     entry = await _opened(desk.tab)
     alarm = entry.locator("[part=alarms] li").filter(has=desk.tab.get_by_role("button"))
-    await alarm.first.wait_for()
+    await alarm.first.wait_for(timeout=150_000)  # the card asks every half minute
     await alarm.first.get_by_role("button", name="I have seen it", exact=True).click()
     await entry.locator("[part=alarms]").get_by_text("seen by Brewer").first.wait_for()
 

@@ -118,9 +118,9 @@ async def test_two_cards_of_one_view_show_their_own(desk: Screen) -> None:
 
 async def test_a_card_that_is_gone_leaves_no_subscription(desk: Screen) -> None:
     await desk.card("/by-hand/two", nth=1)
+    await desk.subscribed(2)
     ever = desk.subscriptions.ever
     assert ever >= 2
-    await desk.subscribed(2)
     await desk.go("/by-hand/none")
     await desk.subscribed(0)
     assert desk.subscriptions.ever == ever

@@ -21,6 +21,7 @@ async def test_safe_stop_is_one_tap_and_says_that_it_latched(
 ) -> None:
     await desk.go("/smart-beer/brewery")
     mash_tun = MashTun(brewery, desk.tab)
+    await mash_tun.ready()
     await mash_tun.aim_above(await mash_tun.temperature())
     await mash_tun.mode("Heat")
     assert await mash_tun.pin("heater", lambda level: level > 0)

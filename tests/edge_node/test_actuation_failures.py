@@ -68,8 +68,9 @@ def test_stopping_switches_off_before_it_waits_for_a_tick_that_hangs(
 
     def hang() -> None:
         hangs.set()
-        go_on.wait(30)
+        go_on.wait(60)
 
+    monkeypatch.setattr("edge_node.actuation._JOIN_S", 60)  # on any machine it waits for the tick
     # No thread of the outputs: what is off is so because the stop says so.
     monkeypatch.setattr(bench.outputs, "start", lambda: None)
     monkeypatch.setattr(bench.actuation, "tick", hang)
@@ -87,5 +88,5 @@ def test_stopping_switches_off_before_it_waits_for_a_tick_that_hangs(
         assert bench.actuation._thread is not None  # it still waits for the tick
     finally:
         go_on.set()
-        stopping.join(30)
+        stopping.join(60)
     assert not stopping.is_alive()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from edge_node.hardware import Acquisition
 from edge_node.node import Node
 from edge_node.spool import Spool
 
+# Others may run the same tests on this machine, and all hear each other.
+OWN = uuid.uuid4().hex[:8]
 CONFIG = """
 node: {{id: {node_id}, name: Mash tun A, data_dir: {data}}}
 api: {{bind: {bind}, port: 8443}}
@@ -84,17 +87,18 @@ async def listener() -> AsyncIterator[Listener]:
 async def test_a_node_is_found_with_all_it_says_and_withdrawn_on_stop(
     tmp_path: Path, listener: Listener
 ) -> None:
-    node = make_node(tmp_path, node_id="found-a")
+    name = f"found-{OWN}"
+    node = make_node(tmp_path, node_id=name)
     announcement = Announcement(node, 8443)
     await announcement.start()
     try:
-        await listener.until("found-a", there=True)
-        info = AsyncServiceInfo(SERVICE_TYPE, f"found-a.{SERVICE_TYPE}")
+        await listener.until(name, there=True)
+        info = AsyncServiceInfo(SERVICE_TYPE, f"{name}.{SERVICE_TYPE}")
         assert await info.async_request(listener.zeroconf.zeroconf, 10_000)
         assert info.port == 8443
         assert info.parsed_addresses() == ["127.0.0.1"]
         assert info.decoded_properties == {
-            "node_id": "found-a",
+            "node_id": name,
             "kettles": "mash-tun,boil-kettle",
             "version": node.identity.version,
             "fp": node.identity.fingerprint[:32],
@@ -102,7 +106,7 @@ async def test_a_node_is_found_with_all_it_says_and_withdrawn_on_stop(
         }
     finally:
         await announcement.stop()
-    await listener.until("found-a", there=False)
+    await listener.until(name, there=False)
     assert not announcement.announced
 
 
@@ -123,10 +127,10 @@ async def test_a_network_that_is_not_there_is_tried_again(
 
     monkeypatch.setattr(discovery, "local_addresses", addresses)
     monkeypatch.setattr(discovery, "FIRST_RETRY_S", 0.01)
-    announcement = Announcement(make_node(tmp_path, node_id="late-a"), 8443)
+    announcement = Announcement(make_node(tmp_path, node_id=f"late-{OWN}"), 8443)
     with caplog.at_level(logging.WARNING):
         await announcement.start()
-        await listener.until("late-a", there=True)
+        await listener.until(f"late-{OWN}", there=True)
     await announcement.stop()
     assert caplog.text.count("no network; trying again") == 2
 
@@ -144,14 +148,14 @@ async def test_an_announcement_that_died_is_an_alarm_until_it_is_well_again(
         return [bind]
 
     monkeypatch.setattr(discovery, "local_addresses", addresses)
-    node = make_node(tmp_path, node_id="died-a")
+    node = make_node(tmp_path, node_id=f"died-{OWN}")
     announcement = Announcement(node, 8443)
     await announcement.start()
     async with asyncio.timeout(30):
         while (alarm := node.alarm("task_announcement")) is None:
             await asyncio.sleep(0.01)
         assert "RuntimeError: a defect" in alarm["text"]
-        await listener.until("died-a", there=True)
+        await listener.until(f"died-{OWN}", there=True)
         while node.alarm("task_announcement") is not None:
             await asyncio.sleep(0.05)
     await announcement.stop()
@@ -163,14 +167,15 @@ async def test_other_addresses_are_announced_once_the_machine_has_them(
     current = ["127.0.0.1"]
     monkeypatch.setattr(discovery, "local_addresses", lambda _: list(current))
     monkeypatch.setattr(discovery, "CHECK_S", 0.05)
-    announcement = Announcement(make_node(tmp_path, node_id="moved-a"), 8443)
+    name = f"moved-{OWN}"
+    announcement = Announcement(make_node(tmp_path, node_id=name), 8443)
     await announcement.start()
     try:
-        await listener.until("moved-a", there=True)
+        await listener.until(name, there=True)
         current[:] = ["127.0.0.1", "127.0.0.2"]
         async with asyncio.timeout(30):
             while True:
-                info = AsyncServiceInfo(SERVICE_TYPE, f"moved-a.{SERVICE_TYPE}")
+                info = AsyncServiceInfo(SERVICE_TYPE, f"{name}.{SERVICE_TYPE}")
                 await info.async_request(listener.zeroconf.zeroconf, 1000)
                 if sorted(info.parsed_addresses()) == current:
                     break

@@ -26,18 +26,15 @@ async def test_the_oldest_go_first_and_the_file_stays_within_its_limit(opened: O
             await spool.read(5_000, 1)
     assert largest <= limit
     assert spool.bytes <= limit
+    await spool.close()  # until then it may be making room
     assert spool.first_seq > 10_000
     assert spool.rows == 30_000 - spool.first_seq + 1
     assert spool.rows > 5_000, "most of the limit must be used"
     # Rows up to 5,000 had been read, the others that are gone had not.
     assert 0 < spool.dropped_unread < spool.first_seq - 1
-    await eventually(lambda: not spool._queue and not spool._in_flight)
-    await asyncio.sleep(0.1)
-    page = await spool.read(0, 1)
-    assert page.samples[0][0] == spool.first_seq
     first, last, dropped = spool.first_seq, spool.last_seq, spool.dropped_unread
-    await spool.close()
     again = await opened(max_bytes=limit)
+    assert (await again.read(0, 1)).samples[0][0] == first
     assert (again.first_seq, again.last_seq, again.dropped_unread) == (first, last, dropped)
 
 
@@ -218,7 +215,7 @@ async def test_a_reader_never_passes_a_dropped_row_without_being_told(opened: Op
                 page = await spool.read(after, 50)
                 first = spool.first_seq
                 for row in page.samples:
-                    assert row[0] == after + 1 or after + 1 < first <= row[0]
+                    assert row[0] == after + 1 or row[0] <= first
                     after = row[0]
                 await spool.wait(spool.last_seq, 0.001)
     assert spool.first_seq > 1

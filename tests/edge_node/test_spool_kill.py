@@ -12,6 +12,8 @@ from edge_node.spool import read_file
 from edge_node.spool_file import SpoolFile
 
 LIMIT_S = 60.0
+FIRST_RUN = 10_000  # days since 1970: every t has as many digits as the others,
+T_DIGITS = 12  # and one that was torn has fewer
 
 
 @contextmanager
@@ -20,8 +22,10 @@ def writer(
 ) -> Iterator[subprocess.Popen[str]]:
     """A writing process, killed at the end if it still runs."""
     runs = folder / "runs"
-    runs.write_text(str(int(runs.read_text()) + 1) if runs.exists() else "1")
+    runs.write_text(str(int(runs.read_text()) + 1) if runs.exists() else str(FIRST_RUN))
     with (folder / "out").open("a") as out:
+        out.write("\n")  # behind what a kill may have torn
+        out.flush()
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.edge_node.spool_child", folder, str(series), str(ticks)],
             stdout=out,
@@ -39,9 +43,8 @@ def served(folder: Path) -> list[tuple[int, int]]:
     rows = []
     text = (folder / "out").read_text()
     for line in text[: text.rfind("\n") + 1].splitlines():
-        # A kill may tear the last line of a process, and the next one writes on behind it.
-        parts = line.split("#")[0].split()
-        if len(parts) == 2 and len(parts[1]) >= 8:
+        parts = line.split()
+        if len(parts) == 2 and parts[0] != "#" and len(parts[1]) == T_DIGITS:
             rows.append((int(parts[0]), int(parts[1])))
     return rows
 
@@ -53,16 +56,18 @@ def more_than(folder: Path, rows: int) -> bool:
 def states(folder: Path) -> list[tuple[int, bool, int]]:
     """(lost, problem, last_seq) as printed."""
     found = []
-    for line in (folder / "out").read_text().splitlines():
+    text = (folder / "out").read_text()
+    for line in text[: text.rfind("\n") + 1].splitlines():
         parts = line.partition("# ")[2].split()
         if len(parts) == 3:
             found.append((int(parts[0]), parts[1] == "True", int(parts[2])))
     return found
 
 
-def wait_until(condition: Callable[[], bool], what: str) -> None:
+def wait_until(condition: Callable[[], bool], what: str, process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + LIMIT_S
     while not condition():
+        assert process.poll() is None, f"the writer ended before {what}"
         assert time.monotonic() < deadline, f"{what} did not happen within {LIMIT_S} s"
         time.sleep(0.02)
 
@@ -71,8 +76,8 @@ def test_nothing_that_was_served_is_lost_or_reused_by_kill_9(tmp_path: Path) -> 
     (tmp_path / "out").touch()
     for _ in range(4):
         before = len(served(tmp_path))
-        with writer(tmp_path):
-            wait_until(partial(more_than, tmp_path, before + 30), "serving")
+        with writer(tmp_path) as process:
+            wait_until(partial(more_than, tmp_path, before + 30), "serving", process)
             time.sleep(random.uniform(0, 0.2))
 
     rows = served(tmp_path)
@@ -93,7 +98,7 @@ def test_what_a_full_disk_refuses_is_lost_counted_listed_and_over_when_room_retu
     """The kernel itself refuses to let the file grow: a limit on file size, set from outside."""
     (tmp_path / "out").touch()
     with writer(tmp_path, series=20) as process:
-        wait_until(lambda: len(served(tmp_path)) > 200, "serving")
+        wait_until(lambda: len(served(tmp_path)) > 200, "serving", process)
         unlimited = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
         wal = (tmp_path / "spool.db-wal").stat().st_size
         # The output file must stay writable, so it is emptied and kept below the limit.
@@ -105,15 +110,17 @@ def test_what_a_full_disk_refuses_is_lost_counted_listed_and_over_when_room_retu
         wait_until(
             lambda: any(problem and lost > 500 for lost, problem, _ in states(tmp_path)),
             "losing samples",
+            process,
         )
         last = states(tmp_path)[-1][2]
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, unlimited)
         wait_until(
             lambda: not states(tmp_path)[-1][1] and states(tmp_path)[-1][2] > last + 500,
             "writing again",
+            process,
         )
     (tmp_path / "out").write_text(
-        (tmp_path / "before").read_text() + (tmp_path / "out").read_text()
+        (tmp_path / "before").read_text() + "\n" + (tmp_path / "out").read_text()
     )
 
     kept = {sample.seq: sample.t for sample in read_file(tmp_path / "spool.db")}

@@ -7,6 +7,7 @@ import os
 import pytest
 
 from tests.lease_model.chaos import Settings, World
+from tests.lease_model.invariants import ViolationError
 from tests.lease_model.small import SERVERS, TTL, new_server, search, start
 
 RUNS = int(os.environ.get("SMART_BEER_LEASE_RUNS", "40"))  # of each kind
@@ -30,7 +31,10 @@ def test_no_invariant_breaks_in_chaos(settings: Settings) -> None:
     obeyed = led = 0
     for seed in range(RUNS):
         world = World(seed, settings)
-        world.run()
+        try:
+            world.run()
+        except ViolationError as err:
+            raise ViolationError(f"seed {seed} at {world.t} ms: {err}") from err
         obeyed += world.watch.obeyed
         led += world.led
     assert obeyed > 5 * RUNS  # it is not safe by doing nothing

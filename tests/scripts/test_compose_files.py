@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from scripts.servers import free_port
 from storage_bridge.config import parse
 from storage_bridge.preflight import MEMORY, ONE_SERVER, SYSTEM_MEMORY
 from storage_bridge.preflight_machine import PORTS
@@ -243,8 +244,8 @@ def test_cassandra_is_asked_for_where_it_was_told_to_listen(name: str) -> None:
     kind, *test = service["healthcheck"]["test"]
     assert kind == "CMD"
     own = "127.0.0.1" if address is None else "127.0.0.7"
-    with socket.create_server((own, 0)) as server:
-        port = str(server.getsockname()[1])
+    port = str(free_port(own))  # nobody else gets it when nothing listens there any more
+    with socket.create_server((own, int(port))):
         # compose doubles the dollars of what it prints, as a file would have to
         command = [word.replace("$$", "$").replace("9042", port) for word in test]
         told = {} if address is None else {"CASSANDRA_RPC_ADDRESS": own}

@@ -60,6 +60,7 @@ def test_what_an_earlier_run_kept_elsewhere_is_noticed(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_they_start_again_where_they_were(tmp_path: Path) -> None:
     port = consecutive_ports(PORTS)
     with required():

@@ -8,7 +8,7 @@ import pytest
 from homeassistant.setup import async_setup_component
 
 from custom_components.smart_beer import coordinator as module
-from custom_components.smart_beer import leaderships, websocket_api
+from custom_components.smart_beer import leaderships, node_commands, websocket_api
 from custom_components.smart_beer.bridge import (
     BRIDGE,
     BridgeRegistration,
@@ -41,6 +41,12 @@ def server_id(monkeypatch: pytest.MonkeyPatch) -> str:
     """The id of this server, kept in no file."""
     monkeypatch.setattr(leaderships, "load_server_id", lambda _config_dir: SERVER_ID)
     return SERVER_ID
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nodes answer from this very loop: an answer is late only where the machine stood still."""
+    monkeypatch.setattr(node_commands, "LIMIT_S", 30.0)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from aiohttp import WSMsgType
 from homeassistant.auth.const import GROUP_ID_READ_ONLY
+from homeassistant.components.websocket_api.const import DATA_CONNECTIONS
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
@@ -19,6 +20,7 @@ from custom_components.smart_beer.bridge import (
     async_create_bridge_token,
     async_remove_bridge_user,
 )
+from tests.smart_beer.brewery import eventually
 from tests.smart_beer.bridge_client import BridgeClient
 
 REGISTRATION = {"url": "http://127.0.0.1:8555", "secret": "s3cret", "version": "0.1.0"}
@@ -96,8 +98,7 @@ async def test_the_bridge_registers_until_its_connection_closes(
     assert reply["result"] == {}
     assert hass.data[BRIDGE] == BridgeRegistration(**REGISTRATION)
     await bridge._socket.close()
-    await hass.async_block_till_done()
-    assert hass.data[BRIDGE] is None
+    await eventually(lambda: hass.data[BRIDGE] is None, "its end is noticed")
 
 
 async def test_the_newest_registration_wins_and_an_older_ones_end_does_not_matter(
@@ -109,7 +110,7 @@ async def test_the_newest_registration_wins_and_an_older_ones_end_does_not_matte
     second = BridgeClient(await hass_ws_client(hass, token))
     await second.call("smart_beer/bridge/register", **REGISTRATION | {"secret": "other"})
     await first._socket.close()
-    await hass.async_block_till_done()
+    await eventually(lambda: hass.data[DATA_CONNECTIONS] == 1, "its end is noticed")
     registration = hass.data[BRIDGE]
     assert registration is not None
     assert registration.secret == "other"

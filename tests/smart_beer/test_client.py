@@ -163,7 +163,7 @@ async def test_a_stream_that_falls_silent_is_a_timeout(
 ) -> None:
     stub.sample(65.0)
     # The stub sends an empty page only when its own wait is over, which is when news comes.
-    stream = make(request_timeout=0.2).stream(after=0, spool_id=None, wait=0.1)
+    stream = make(request_timeout=1).stream(after=0, spool_id=None, wait=0.1)
     assert len((await anext(stream)).samples) == 1
     stub.silent = True
 
@@ -301,7 +301,7 @@ async def test_a_refused_lease_is_an_answer_and_no_token_is_none(
 ) -> None:
     held = stub.refuse(409, "held", holder="server-b")
     stub.answers["/v1/lease/acquire"] = held
-    reply = await client.lease("acquire", "mash-tun", {"epoch": 1}, limit=5)
+    reply = await client.lease("acquire", "mash-tun", {"epoch": 1}, limit=20)
     assert (reply["status"], reply["error"]["detail"]["holder"]) == (409, "server-b")
     assert reply["boot_id"] == stub.boot_id
     stub.hang.add("/v1/lease")
@@ -310,7 +310,7 @@ async def test_a_refused_lease_is_an_answer_and_no_token_is_none(
     stub.hang.clear()
     stub.tokens.clear()
     with pytest.raises(NodeAuthError):
-        await client.lease("status", "mash-tun", None, limit=5)
+        await client.lease("status", "mash-tun", None, limit=20)
 
 
 async def test_a_fresh_command_takes_no_connection_that_was_kept(
@@ -318,11 +318,11 @@ async def test_a_fresh_command_takes_no_connection_that_was_kept(
 ) -> None:
     stub.answers["/v1/actuators/pump"] = stub.refuse(200, "none")
     for _ in range(3):
-        await client.command("PUT", "/v1/actuators/pump", {}, limit=5)
+        await client.command("PUT", "/v1/actuators/pump", {}, limit=20)
     assert len(stub.ports) == 1
-    await client.command("PUT", "/v1/actuators/pump", {}, limit=5, fresh=True)
+    await client.command("PUT", "/v1/actuators/pump", {}, limit=20, fresh=True)
     stub.answers["/v1/safe"] = stub.refuse(200, "none")
-    await client.safe("mash-tun", limit=5)
+    await client.safe("mash-tun", limit=20)
     assert len(stub.ports) == 3
-    await client.command("PUT", "/v1/actuators/pump", {}, limit=5)
+    await client.command("PUT", "/v1/actuators/pump", {}, limit=20)
     assert len(stub.ports) == 3

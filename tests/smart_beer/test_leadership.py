@@ -319,8 +319,9 @@ async def test_a_reload_keeps_epoch_and_session_and_a_stop_releases(
 
 
 async def test_disabling_releases_and_removing_does_so_before_the_token_is_given_back(
-    hass: HomeAssistant, heated: OutputStub
+    hass: HomeAssistant, heated: OutputStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(module, "_TIMEOUT_S", 30.0)  # the node is waited for, however slow we are
     entry = await set_up(hass, heated)
     await connected(entry)
     await leading(entry)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +10,7 @@ from aiohttp import web
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
 from custom_components.smart_beer import command_errors, leadership, node_commands
+from custom_components.smart_beer.exceptions import NodeTimeoutError
 from custom_components.smart_beer.safe_stop import async_safe
 from tests.smart_beer.brewery import connected, eventually, leading, node_of, set_up
 from tests.smart_beer.leading import lead
@@ -48,6 +50,30 @@ async def failure(call: Awaitable[Any]) -> HomeAssistantError:
     with pytest.raises(HomeAssistantError) as caught:
         await call
     return caught.value
+
+
+@dataclass
+class Stuck:
+    """Commands to the pump have no answer: from `reached` on, until they are given up at `over`."""
+
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@pytest.fixture
+def pump(node: NodeCoordinator) -> Stuck:
+    """A pump that does not answer, for as long as the test wants and not for seconds of a clock."""
+    stuck, send = Stuck(), node.client.command
+
+    async def command(method: str, path: str, body: Any, **more: Any) -> dict[str, Any]:
+        if path != PUMP:
+            return await send(method, path, body, **more)
+        stuck.reached.set()
+        await stuck.over.wait()
+        raise NodeTimeoutError("no answer in time")
+
+    node.client.command = command  # type: ignore[method-assign]
+    return stuck
 
 
 def refusing(stub: OutputStub, path: str, status: int, code: str, **detail: Any) -> None:
@@ -117,12 +143,10 @@ async def test_a_setpoint_given_while_the_controller_is_switched_off_heats_nothi
 
 
 async def test_off_goes_at_once_and_what_waited_for_the_same_output_is_dropped(
-    node: NodeCoordinator, heated: OutputStub, monkeypatch: pytest.MonkeyPatch
+    node: NodeCoordinator, heated: OutputStub, pump: Stuck
 ) -> None:
-    monkeypatch.setattr(node_commands, "LIMIT_S", 0.5)
-    heated.hang.add(PUMP)
     stuck = asyncio.create_task(node.commands.output("pump", on=True))
-    await eventually(lambda: heated.paths(PUMP), "the pump's command is under way")
+    await eventually(pump.reached.is_set, "the pump's command is under way")
     waiting = [
         asyncio.create_task(node.commands.output("heater", on=True)),
         asyncio.create_task(node.commands.controller("mash", mode="auto", setpoint=66)),
@@ -132,6 +156,7 @@ async def test_off_goes_at_once_and_what_waited_for_the_same_output_is_dropped(
     assert not stuck.done()
     for task in waiting:
         assert (await failure(task)).translation_key == "superseded"
+    pump.over.set()
     assert (await failure(stuck)).translation_key == "node_unreachable"
     assert heated.told(HEATER) == [{"state": False}]
     assert heated.told(MASH) == []
@@ -139,15 +164,10 @@ async def test_off_goes_at_once_and_what_waited_for_the_same_output_is_dropped(
 
 @pytest.mark.parametrize("kettle_id", ["mash-tun", None])
 async def test_safe_goes_at_once_and_what_waited_to_heat_is_dropped(
-    node: NodeCoordinator,
-    heated: OutputStub,
-    monkeypatch: pytest.MonkeyPatch,
-    kettle_id: str | None,
+    node: NodeCoordinator, heated: OutputStub, pump: Stuck, kettle_id: str | None
 ) -> None:
-    monkeypatch.setattr(node_commands, "LIMIT_S", 0.5)
-    heated.hang.add(PUMP)
     stuck = asyncio.create_task(node.commands.output("pump", on=True))
-    await eventually(lambda: heated.paths(PUMP), "the pump's command is under way")
+    await eventually(pump.reached.is_set, "the pump's command is under way")
     waiting = asyncio.create_task(node.commands.output("heater", on=True))
     cleared = asyncio.create_task(node.commands.clear("mash-tun", "safe"))
     await asyncio.sleep(0)
@@ -155,6 +175,8 @@ async def test_safe_goes_at_once_and_what_waited_to_heat_is_dropped(
     assert node.data.state is not None
     assert [one.latch for one in node.data.state.latches] == ["safe"]
     assert (await failure(waiting)).translation_key == "superseded"
+    assert not stuck.done()
+    pump.over.set()
     await failure(stuck)
     await cleared
     assert heated.told(HEATER) == []
@@ -322,15 +344,14 @@ async def test_an_alarm_is_acknowledged_and_one_that_is_gone_is_unknown(
 
 
 async def test_a_command_that_finds_no_end_of_those_before_it_is_told_so(
-    node: NodeCoordinator, heated: OutputStub, monkeypatch: pytest.MonkeyPatch
+    node: NodeCoordinator, pump: Stuck, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(node_commands, "LIMIT_S", 0.5)
-    monkeypatch.setattr(node_commands, "PATIENCE_S", 0.05)
-    heated.hang.add(PUMP)
     stuck = asyncio.create_task(node.commands.output("pump", on=True))
-    await asyncio.sleep(0)
+    await eventually(pump.reached.is_set, "the pump's command is under way")
+    monkeypatch.setattr(node_commands, "PATIENCE_S", 0.05)
     caught = await failure(node.commands.output("heater", on=True))
     assert caught.translation_key == "command_expired"
+    pump.over.set()
     assert (await failure(stuck)).translation_key == "node_unreachable"
 
 

@@ -54,6 +54,7 @@ async def test_noisy_diagnostics_and_raw_channels_are_off_at_first(
     await connected(entry)
     registry = er.async_get(hass)
     await eventually(lambda: kettle_state(hass, "temperature"))
+    await hass.async_block_till_done()
     off = {
         entity.unique_id: entity.disabled_by is not None
         for entity in er.async_entries_for_config_entry(registry, entry.entry_id)

@@ -19,6 +19,8 @@ from custom_components.smart_beer.live import MAX_POINTS, LiveBuffer
 from tests.smart_beer.bridge_client import BridgeClient
 from tests.smart_beer.spool import T0, FakeNode, Spool, load_brewery, serving
 
+LONG_S = 20.0  # between two events, where the machine may stand still and none is to come
+
 
 @pytest.fixture(name="node")
 async def node_fixture(socket_enabled: None) -> AsyncIterator[FakeNode]:
@@ -68,22 +70,34 @@ async def test_news_come_together_and_at_most_once_a_second(
 ) -> None:
     node.poll()
     load_brewery(hass, node)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     await card.call("smart_beer/live", series=["mash-a/temperature"])
     await card.event()
-    began = asyncio.get_running_loop().time()
-    node.live(2)
-    assert await card.all_events() == []
-    node.live()
+    for count in range(1, 3):
+        node.live(3)
+        assert len((await card.event())["samples"]["mash-a/temperature"]) == 3
+        assert loop.time() - began >= count
+
+
+async def test_what_comes_meanwhile_waits_for_the_next_event(
+    hass: HomeAssistant, card: BridgeClient, node: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "EVERY_S", LONG_S)
+    node.poll()
+    load_brewery(hass, node)
+    await card.call("smart_beer/live", series=["mash-a/temperature"])
+    await card.event()
+    for seconds in (2, 1):
+        node.live(seconds)
+        assert await card.all_events() == []
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=LONG_S + 1))
     event = await card.event()
-    assert asyncio.get_running_loop().time() - began >= 0.8
     assert [t for t, _value, _quality in event["samples"]["mash-a/temperature"]] == [
         T0,
         T0 + 1000,
         T0 + 2000,
     ]
-    node.live()
-    assert await card.all_events() == []
-    assert (await card.event())["samples"]["mash-a/temperature"][0][0] == T0 + 3000
 
 
 async def test_what_other_series_bring_is_no_news(
@@ -113,8 +127,9 @@ async def test_a_node_that_joins_later_is_shown_from_its_memory_on(
 
 
 async def test_the_end_of_a_subscription_is_the_end(
-    hass: HomeAssistant, card: BridgeClient, node: FakeNode
+    hass: HomeAssistant, card: BridgeClient, node: FakeNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(live, "EVERY_S", LONG_S)
     node.poll()
     load_brewery(hass, node)
     reply = await card.call("smart_beer/live", series=["mash-a/temperature"])

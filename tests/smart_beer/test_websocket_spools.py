@@ -60,11 +60,12 @@ async def test_a_page_read_before_its_spool_was_replaced_goes_out_as_what_it_is(
     node.live()
     node.spool.hold = None
     hold.set()
-    events = await bridge.all_events()
+    events = [await bridge.event(), await bridge.event()]
     assert [(event["spool_id"], event["samples"]) for event in events] == [
         ("s1", old),
         ("s2", node.spool.rows),
     ]
+    assert await bridge.all_events() == []
 
 
 async def test_gaps_and_holes_are_passed_on(meet: Meet) -> None:

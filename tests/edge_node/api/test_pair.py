@@ -84,7 +84,10 @@ async def test_bad_fields_spend_no_try(served: Served, changes: dict[str, Any], 
     assert (await pair(served, right))[0] == 201
 
 
-async def test_many_pairing_at_once_with_one_code_make_one_client(served: Served) -> None:
+async def test_many_pairing_at_once_with_one_code_make_one_client(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_node.secret_file.LOCK_TIMEOUT_S", 60)  # on any disk
     code = await asyncio.to_thread(served.pairing.open)
     answers = await asyncio.gather(*(pair(served, code, client_id=f"client{i}") for i in range(8)))
     assert sorted(status for status, _ in answers) == [201] + [403] * 7

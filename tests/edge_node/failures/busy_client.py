@@ -136,6 +136,8 @@ class BusyClient:
             body = {"kettle_id": latch["kettle_id"], "latch": latch["latch"]}
             status, content = client.call("POST", "/v1/safety/clear", {**client.header(), **body})
             self._note({"kind": "cleared", "status": status, "content": content, **body})
+            if status != 200:  # too late, or the lease is lost: it is asked again
+                raise LookupError(content)
         self._clear.unlink(missing_ok=True)
         self._on = dict.fromkeys(self._on, False)
 

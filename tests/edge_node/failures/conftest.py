@@ -115,7 +115,7 @@ class Brewery:
         """Kill the first node; it comes back with these parts of its configuration changed."""
         path = self.data.parent / "config.yaml"
         path.write_text(json.dumps({**json.loads(path.read_text()), **configuration}))
-        pid = self.pid
+        pid: int = wait_until(lambda: self.pid, "the node runs")
         os.kill(pid, signal.SIGKILL)
         self.comes_back(pid)
 

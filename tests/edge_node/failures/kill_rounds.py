@@ -116,14 +116,16 @@ class Rounds:
         """When one looked, and whether a pin was on; and when the next boot was asked to grant."""
         seen: list[tuple[float, bool]] = []
         while True:
-            at = time.monotonic()
-            seen.append((at, any(self._brewery.level(output) > 0 for output in _OUTPUTS)))
+            on = any(self._brewery.level(output) > 0 for output in _OUTPUTS)
+            at = time.monotonic()  # after the look: what is on follows no later grant
+            seen.append((at, on))
             for line in reversed(self._news()):
                 if line.get("sent", killed) < killed:
                     break
                 if line["kind"] == "leads" and line["boot"] != boot:
                     return seen, line["sent"]
             assert at - killed < 90, "the node does not come back, or grants nothing"
+            self._client_lives()
             time.sleep(0.01)
 
     def _call_safe(self, called: list[int]) -> None:
@@ -132,8 +134,9 @@ class Rounds:
 
     def _look_at_promise(self, outcome: Outcome) -> None:
         eye = self._eye
-        promised = eye.get(f"/v1/lease?kettle_id={KETTLE}")["promised_epoch"] or 0
+        # What is granted from now on may be above what is promised now.
         granted = max(line["epoch"] for line in self._news() if line["kind"] == "leads")
+        promised = eye.get(f"/v1/lease?kettle_id={KETTLE}")["promised_epoch"] or 0
         if promised < max(self._promised, granted):
             outcome.problems.append(f"the promise fell to {promised} from {granted}")
         self._promised = promised
@@ -155,7 +158,10 @@ class Rounds:
         if any(self._brewery.level(output) > 0 for output in (HEATER, "contactor")):
             outcome.problems.append("heat is possible although latched")
         (self._brewery.state / "clear").touch()
-        wait_until(lambda: not self._eye.state()["latches"], "the latch is cleared")
+        wait_until(
+            lambda: self._client_lives() and not self._eye.state()["latches"],
+            "the latch is cleared",
+        )
 
     def _kill_guard(self) -> Outcome:
         enable = self._brewery.state / "enable" / self._brewery.node_id
@@ -231,12 +237,21 @@ class Rounds:
     def _flows(self, since: float) -> None:
         """Wait until the node obeys what is said from `since` on."""
         wait_until(
-            lambda: any(
-                line["kind"] == "told" and line["status"] == 200 and line["came"] > since
-                for line in self._news()[-20:]
+            lambda: (
+                self._client_lives()
+                and any(
+                    line["kind"] == "told" and line["status"] == 200 and line["came"] > since
+                    for line in self._news()[-20:]
+                )
             ),
             "commands flow",
         )
+
+    def _client_lives(self) -> bool:
+        """True, or AssertionError: what it was to do would be waited for in vain."""
+        assert self._client is not None
+        assert self._client.poll() is None, f"the client ended with {self._client.returncode}"
+        return True
 
     def _news(self) -> list[dict[str, Any]]:
         """All that the client has written down, whole lines."""

@@ -84,6 +84,14 @@ class Server:
         with self._locks[0]:
             return self.clients[0].state()
 
+    def epochs(self) -> list[int | None]:
+        """Of the lease that each node shows."""
+        found = []
+        for lock, client in zip(self._locks, self.clients, strict=True):
+            with lock:
+                found.append(client.get(f"/v1/lease?kettle_id={client.kettle}")["epoch"])
+        return found
+
     def _acquire(self) -> bool:
         with contextlib.ExitStack() as stack:
             for lock in self._locks:

@@ -10,7 +10,7 @@ from contextlib import closing
 
 from tests.edge_node.failures.breweries import Breweries
 from tests.edge_node.failures.conftest import wait_until
-from tests.edge_node.failures.vat import AGREE_K, Vat
+from tests.edge_node.failures.vat import AGREE_K, LOOK_S, Vat
 from tests.standstills import STANDSTILL_S
 
 HEAT_ON_S = 10.6
@@ -22,7 +22,7 @@ def still(all_: Breweries) -> str:
     """While the kettle heats the probe of another node stands still, then the third one, too."""
     with closing(all_.vat("still")) as vat:
         vat.heat()
-        one, began = time.time(), vat.channel()["value"]
+        one, began = time.time(), vat.value()
         vat.fault("temperature", "frozen", node=2)
         vat.heat_until(lambda: _fused_of_two(vat) > began + AGREE_K, "it is left out", RISE_S)
         vat.stays(5, vat.may_heat, "the heat goes on by the two others")
@@ -91,7 +91,7 @@ def _off_after_parting(vat: Vat, since: float) -> float:
     vat.heat_until(
         lambda: vat.off_by("disagreement") and left_ms(), "off when its own is alone", RISE_S
     )
-    after = (vat.off_ms() - (left_ms() or 0)) / 1000
+    after = (vat.off_ms() - wait_until(left_ms, "that it left them is recorded")) / 1000
     assert after <= HEAT_ON_S + STANDSTILL_S
     return float(after)
 
@@ -102,6 +102,7 @@ def _mend(vat: Vat) -> None:
         vat.fault("temperature", None, node=node)
 
     def true() -> bool:
+        time.sleep(LOOK_S)  # each look is a question to every node
         fused, own = vat.reference()["value"], vat.channel()["value"]
         return fused is not None and own is not None and abs(fused - own) < AGREE_K / 2
 

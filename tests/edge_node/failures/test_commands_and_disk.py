@@ -20,6 +20,12 @@ def put(client: PlainClient, body: dict[str, Any]) -> tuple[int, dict[str, Any]]
     return client.call("PUT", f"/v1/actuators/{HEATER}", body)
 
 
+def health(client: PlainClient) -> tuple[int, dict[str, Any] | None]:
+    """Status, and what the node says is wrong with it."""
+    status, content = client.call("GET", "/healthz")
+    return status, content.get("error", {}).get("detail")
+
+
 def test_a_duplicate_is_answered_the_same_and_obeyed_once(calm: Brewery) -> None:
     client = calm.client()
     calm.heat(client)
@@ -112,13 +118,13 @@ def test_a_node_whose_writes_fail_stays_safe_says_so_and_keeps_all_once_they_wor
             "it says that latches cannot be kept",
         )
         wait_until(
-            lambda: client.call("GET", "/healthz")[0] == 503, "it says that samples cannot be kept"
+            lambda: health(client) == (503, {"part": "spool"}),
+            "it says that samples cannot be kept",
         )
-        assert client.call("GET", "/healthz")[1]["error"]["detail"] == {"part": "spool"}
     finally:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, usual)
     assert calm.pid == pid
-    wait_until(lambda: client.call("GET", "/healthz")[0] == 200, "samples are kept again")
+    wait_until(lambda: health(client) == (200, None), "samples are kept again")
     wait_until(
         lambda: all(one["id"] != "latches_not_kept" for one in client.state()["alarms"]),
         "and latches",
@@ -168,7 +174,7 @@ def test_a_power_on_value_is_believed_only_while_the_reference_bears_it_out(calm
     told["reference"] = {"value": 84.2, "t": 0, "probes": probes}
     wait_until(lambda: quality() == "ok", "others say 84.2: it is one")
     told.clear()
-    wait_until(lambda: calm.level() == 0, "nothing heats meanwhile")
+    assert calm.level() == 0, "nothing heats meanwhile"
 
 
 def test_what_the_leader_says_of_probes_that_contradict_each_other_ends_the_heat(
@@ -179,8 +185,14 @@ def test_what_the_leader_says_of_probes_that_contradict_each_other_ends_the_heat
     probes = [f"mash-tun-{number}/temperature" for number in (1, 2, 3)]
     told = {"reference": {"value": None, "t": 0, "probes": probes}}
     calm.keep_renewing(client, lambda: told)
-    wait_until(lambda: calm.level() == 0, "off")
-    assert client.state()["actuators"][HEATER]["limited_by"] == "disagreement"
+    # On a machine that stands still a node makes all safe for a moment by itself.
+    wait_until(
+        lambda: (
+            calm.level() == 0
+            and client.state()["actuators"][HEATER]["limited_by"] == "disagreement"
+        ),
+        "off, and why",
+    )
 
 
 def test_safe_needs_no_lease_latches_and_is_cleared_by_the_leader(calm: Brewery) -> None:

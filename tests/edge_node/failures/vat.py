@@ -112,6 +112,20 @@ class Vat:
         shown: dict[str, Any] = self.state()["channels"][self.name(bare)]
         return shown
 
+    def value(self, bare: str = "temperature") -> float:
+        """The next good reading of a channel of the first node: a slow machine misses some."""
+        found = wait_until(
+            lambda: [v for v in [self.channel(bare)["value"]] if v is not None], "a reading"
+        )
+        return float(found[0])
+
+    def fused(self) -> float:
+        """The next reference with a value."""
+        found = wait_until(
+            lambda: [v for v in [self.reference()["value"]] if v is not None], "a fused value"
+        )
+        return float(found[0])
+
     def latches(self) -> set[str]:
         """What is latched here."""
         return {one["latch"] for one in self.state()["latches"] if one["kettle_id"] == self.kettle}
@@ -204,8 +218,16 @@ class Vat:
 
         A machine that stands still has interrupted the heat before.
         """
-        began_ms = (at + time.time() - time.monotonic()) * 1000
-        return max(0.0, self.off_ms(output) - began_ms) / 1000
+        return max(0.0, self.off_ms(output) - _unix_ms(at)) / 1000
+
+    def unread_after(self, at: float) -> float:
+        """Seconds from `at` (monotonic) until the first second for which its probe was not read."""
+        began_ms = _unix_ms(at)
+        found = wait_until(
+            lambda: [r.t for r in self.samples() if r.t > began_ms and r.value is None],
+            "a reading that failed is recorded",
+        )
+        return float(found[0] - began_ms) / 1000
 
     def off_ms(self, output: str = "heater") -> int:
         """When the first node recorded this output off for good, Unix ms."""
@@ -229,7 +251,14 @@ class Vat:
 
     def _runs(self, output: str) -> list[tuple[int, int]]:
         """When an output that is off now was on, Unix ms."""
-        wait_until(lambda: self.samples(bare=output)[-1].value == 0, f"{output} is recorded off")
+        now_ms = _unix_ms(time.monotonic())
+
+        def recorded() -> bool:
+            # Once a reading of a later second is there, so is that it was ever on.
+            later = any(row.t > now_ms for row in self.samples())
+            return later and self.samples(bare=output)[-1].value == 0
+
+        wait_until(recorded, f"{output} is recorded off")
         runs: list[tuple[int, int]] = []
         since: int | None = None
         for row in self.samples(bare=output):
@@ -246,3 +275,8 @@ class Vat:
         spool: Path = self.brewery.state / "nodes" / node_id / "data" / "spool.db"
         series = f"{node_id}/{self.name(bare)}"
         return [sample for sample in read_file(spool) if sample.series == series]
+
+
+def _unix_ms(at: float) -> float:
+    """A moment of the monotonic clock, seconds, as Unix ms."""
+    return (at + time.time() - time.monotonic()) * 1000

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -13,7 +14,7 @@ from edge_node.simulation.plan import device_id
 from edge_node.simulation.sysfs import W1Tree
 from edge_node.simulation.world import SimulatedBrewery
 from tests.edge_node.hardware.conftest import MakeAcquisition
-from tests.edge_node.hardware.ticks import qualities, tick, tick_until
+from tests.edge_node.hardware.ticks import WAIT_S, qualities, tick, tick_until
 
 
 async def test_each_reading_is_of_its_own_second(
@@ -29,6 +30,7 @@ async def test_each_reading_is_of_its_own_second(
     assert last > first + 0.5
 
 
+@pytest.mark.real_time  # all but the slow one must answer within a second
 @pytest.mark.parametrize(
     ("fault", "quality"),
     [
@@ -65,9 +67,13 @@ async def test_a_faulty_probe_is_bad_by_name_and_hurts_no_other(
 
 @pytest.mark.real_time
 async def test_a_hanging_probe_is_not_asked_again_and_costs_no_more_threads(
-    brewery: SimulatedBrewery, on_node: MakeAcquisition, patience: Callable[[float], None]
+    brewery: SimulatedBrewery,
+    on_node: MakeAcquisition,
+    patience: Callable[[float], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     patience(0.1)
+    monkeypatch.setattr("edge_node.simulation.sysfs.SLOW_S", 3600.0)  # however long the ticks take
     acquisition = await on_node("mash-1")
     await tick(acquisition)
     threads = threading.active_count()
@@ -213,9 +219,18 @@ async def test_a_true_ramp_through_85_loses_no_reading(
 async def test_close_leaves_no_thread_even_with_a_probe_missing(
     on_node: MakeAcquisition, brewery: SimulatedBrewery
 ) -> None:
+    before = set(threading.enumerate())  # of other tests, some may be ending only now
+
+    def left() -> list[str]:
+        names = [thread.name for thread in set(threading.enumerate()) - before]
+        return [name for name in names if name.startswith(("w1 ", "channel "))]
+
     acquisition = await on_node("mash-1")
     brewery.set_faults({"mash-1/temperature": "missing"})
     await tick(acquisition)
+    assert left()
     await acquisition.close()
-    names = [thread.name for thread in threading.enumerate()]
-    assert not [name for name in names if name.startswith(("w1 ", "channel "))]
+    deadline = time.monotonic() + WAIT_S
+    while names := left():
+        assert time.monotonic() < deadline, names
+        await asyncio.sleep(0.01)

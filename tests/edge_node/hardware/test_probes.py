@@ -42,6 +42,7 @@ def test_a_bad_probe_is_listed_with_its_cause(brewery: SimulatedBrewery) -> None
     assert all(probe.value is None for probe in found if probe.quality != "ok")
 
 
+@pytest.mark.real_time  # the others must answer within two seconds
 def test_a_bus_that_does_not_answer_ends_in_time(
     brewery: SimulatedBrewery, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -210,8 +210,10 @@ def test_a_reader_of_a_file_that_never_answers_is_let_go_when_it_is_replaced(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "w1_slave"
-    file = SlowFile(path, lambda: b"never", lambda: None)
+    come = threading.Event()
+    file = SlowFile(path, lambda: b"never", come.set)  # which gives None: for ever
     reader = Call(path.read_bytes)
+    assert come.wait(WAIT_S)
     time.sleep(0.05)
     assert reader.is_alive()
     file.stop()

@@ -1,13 +1,15 @@
 """The trees, as a driver sees them."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edge_node.simulation.faults import Fault
 from edge_node.simulation.sysfs import MASTER, IioTree, W1Tree
-from tests.edge_node.simulation.test_pipes import Call, until, write
+from tests.edge_node.simulation.test_pipes import WAIT_S, Call, until, write
 
 A, B = "28-0000000000a1", "28-0000000000b2"
 
@@ -128,9 +130,20 @@ def test_a_missing_probe_vanishes_with_its_folder_and_comes_back(tree: W1Tree) -
     assert (tree.root / MASTER / "w1_master_slave_count").read_text() == "2\n"
 
 
-def test_a_slow_probe_holds_its_reader_and_lets_go_when_the_fault_ends(tree: W1Tree) -> None:
+def test_a_slow_probe_holds_its_reader_and_lets_go_when_the_fault_ends(
+    tree: W1Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_node.simulation.sysfs.SLOW_S", 3600.0)  # longer than any standstill
+    come, real = threading.Event(), W1Tree._delay
+
+    def delay(tree: W1Tree, device: Any) -> float:
+        come.set()
+        return real(tree, device)
+
+    monkeypatch.setattr(W1Tree, "_delay", delay)
     tree.set_fault(A, Fault.SLOW)
     reader = Call(lambda: slave(tree))
+    assert come.wait(WAIT_S)
     trigger(tree)
     assert slave(tree, B).endswith("t=25000\n")
     assert reader.is_alive()

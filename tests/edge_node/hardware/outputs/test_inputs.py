@@ -132,6 +132,7 @@ def test_an_input_that_cannot_be_opened_is_unknown(board: Board) -> None:
     assert "pin 22" in run.inputs.problems["lid"]
 
 
+@pytest.mark.real_time  # what was not looked at for a second is unknown
 def test_simulated_contacts_are_files_and_known_once_started(tmp_path: Path) -> None:
     config = tmp_path / "edge.yaml"
     config.write_text(
@@ -193,6 +194,7 @@ def test_inputs_that_are_not_looked_at_for_a_defect_say_so_and_are_unknown_until
         inputs.close()
 
 
+@pytest.mark.real_time  # the same
 def test_a_machine_that_looks_seldom_still_starts_with_known_contacts(
     board: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:

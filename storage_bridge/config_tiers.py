@@ -1,11 +1,12 @@
 """The `tiers` of the configuration: which store is behind each, and how it is reached."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from .config_check import Check
 from .tiers import mongo_settings
+from .tiers.cassandra_schema import MAX_COPIES
 from .tiers.cassandra_settings import CassandraSettings
 from .tiers.mongo_settings import MongoSettings
 from .tiers.redis_settings import DAY_MS, RedisSettings, parse_url
@@ -193,19 +194,40 @@ def _cassandra(check: Check, section: Mapping[str, Any]) -> CassandraSettings:
     compaction = check.choice(section, key, "compaction", COMPACTIONS, "ucs")
     if compaction == "twcs" and ttl is None:
         check.wrong(f"{key}.compaction", "can be twcs only with ttl_days")
+    consistency = check.choice(section, key, "consistency", CONSISTENCIES, "LOCAL_QUORUM")
+    kept = copies or {"": min(MAX_COPIES, len(hosts))}
+    if not _is_quorum(consistency, tuple(kept.values())):
+        check.wrong(
+            f"{key}.consistency",
+            "must be a quorum of the copies that are kept, as LOCAL_QUORUM is: with "
+            f"{consistency} the bridge would let go of samples that a single server may have",
+        )
     return CassandraSettings(
         hosts=tuple(hosts),
         port=check.number(section, key, "port", low=1, high=65535, default=9042),
         keyspace=check.text(section, key, "keyspace", "smart_beer"),
         data_center=check.optional_text(section, key, "data_center"),
         replication=copies,
-        consistency=check.choice(section, key, "consistency", CONSISTENCIES, "LOCAL_QUORUM"),
+        consistency=consistency,
         username=check.optional_text(section, key, "username"),
         password_file=check.optional_file(section, key, "password_file"),
         ca_file=check.optional_file(section, key, "ca_file"),
         compaction=compaction,
         ttl_days=ttl,
     )
+
+
+def _is_quorum(consistency: str, copies: Sequence[int]) -> bool:
+    """Whether what it waits for is more than half; `copies` has those of each data centre."""
+    match consistency:
+        case "LOCAL_ONE":
+            return max(copies) <= 1
+        case "ONE":
+            return sum(copies) <= 1
+        case "TWO":
+            return sum(copies) <= 3
+        case _:
+            return True
 
 
 def _is_host(value: object) -> bool:

@@ -55,12 +55,14 @@ async def examine(config: BridgeConfig) -> AsyncIterator[Finding]:
         finally:
             await tiers.close()
     yield await asyncio.to_thread(_outbox, config)
-    yield await _within("bridge", lambda: _running(config))
+    said = await _within("bridge", lambda: _running(config))
+    for finding in said if isinstance(said, list) else [said]:
+        yield finding
 
 
-async def _within(
-    part: str, look: Callable[[], Awaitable[Finding]], silence: str = "No answer"
-) -> Finding:
+async def _within[T](
+    part: str, look: Callable[[], Awaitable[T]], silence: str = "No answer"
+) -> T | Finding:
     try:
         async with asyncio.timeout(PATIENCE_S):
             return await look()
@@ -174,18 +176,30 @@ def _outbox(config: BridgeConfig) -> Finding:
     return Finding(part, Level.OK, f"{text}.")
 
 
-async def _running(config: BridgeConfig) -> Finding:
+async def _running(config: BridgeConfig) -> list[Finding]:
+    """Whether it takes samples in, then its alarms: a store that is away is no more than that."""
     part, runtime = "bridge", read_runtime(config.data_dir)
+    away = [Finding(part, Level.WARN, "The bridge is not running: smart-beer-bridge run.")]
     if runtime is None:
-        return Finding(part, Level.WARN, "The bridge is not running: smart-beer-bridge run.")
+        return away
+    url = runtime["url"]
+    headers = {"Authorization": f"Bearer {runtime['secret']}"}
     try:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(f"{runtime['url']}/healthz", allow_redirects=False) as response,
-        ):
-            text = (await response.text())[:200]
-    except aiohttp.ClientError:
-        return Finding(part, Level.WARN, "The bridge is not running: smart-beer-bridge run.")
-    if response.status == 200:
-        return Finding(part, Level.OK, f"The bridge runs at {runtime['url']}.")
-    return Finding(part, Level.STOP, f"The bridge runs and is not well: {text}")
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"{url}/healthz", allow_redirects=False) as response:
+                well, text = response.status == 200, (await response.text())[:200]
+            async with session.get(
+                f"{url}/v1/status", headers=headers, allow_redirects=False
+            ) as response:
+                # Another program may have got the port of a bridge that was killed.
+                if response.status != 200:
+                    text = f"{url}/v1/status answers {response.status}, as this bridge would not"
+                    return [Finding(part, Level.STOP, f"{text}: start the bridge again.")]
+                alarms: list[str] = (await response.json())["alarms"]
+    except aiohttp.ClientError, ValueError:
+        return away
+    if well:
+        first = Finding(part, Level.OK, f"The bridge runs at {url}.")
+    else:
+        first = Finding(part, Level.STOP, f"The bridge runs and is not well: {text}")
+    return [first, *(Finding(part, Level.WARN, _sentence(alarm)) for alarm in alarms)]

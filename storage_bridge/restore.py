@@ -1,14 +1,15 @@
 """A backup into empty stores, whatever they are.
 
 The whole file is proven first. Then hours go to the tier that their age belongs in, records to
-warm, from where they are archived, and what was written is read back and compared; the outbox,
-which says what need not be sent again, comes last. All writes are repeatable: what was cut short
-is run again, and only then may a bridge start. It may be run again into other stores: those are
-to be empty as well.
+warm, from where they are archived, and what was written is read back and compared, once cold has
+had time to make its yes durable (see the mover); the outbox, which says what need not be sent
+again, comes last. All writes are repeatable: what was cut short is run again, and only then may a
+bridge start. It may be run again into other stores: those are to be empty as well.
 """
 
 import asyncio
 import json
+import logging
 import os
 import sqlite3
 import time
@@ -21,13 +22,14 @@ from .codec import Chunk, CodecError, verified
 from .data_dir import write_private
 from .keeper import DAY_MS
 from .model import HOUR_MS, Last, Sample
+from .mover import SETTLE_S
 from .outbox_schema import SCHEMA_VERSION
 from .record_rows import records_of
 from .records.model import KINDS
 from .side_by_side import side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine
+    from collections.abc import Awaitable, Callable, Collection, Coroutine
     from pathlib import Path
 
     from .config import BridgeConfig
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from .records.base import Records
     from .tiers import Tiers
     from .tiers.base import Role, Tier
+
+LOGGER = logging.getLogger(__name__)
 
 RESTORING: Final = "restoring.json"
 _AT_ONCE: Final = 4
@@ -54,7 +58,8 @@ class Restore:
     """`run` puts the backup `source` into open, empty `tiers` and the data_dir.
 
     Hours that warm need not keep any longer go to cold. `progress(done, all, samples)` is called
-    now and then, the first two in bytes, of which all are read twice.
+    now and then, the first two in bytes, of which all are read twice. Cassandra gets `settle_s`
+    seconds, counted by `sleep`, between the writing and the comparing.
     """
 
     def __init__(
@@ -64,6 +69,8 @@ class Restore:
         source: Path,
         *,
         progress: Progress = lambda *_: None,
+        settle_s: float = SETTLE_S,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._source = source
         self._tiers = tiers
@@ -73,6 +80,10 @@ class Restore:
         self._marker = config.data_dir / RESTORING
         self._archived_before = time.time_ns() // 1_000_000 - config.tiers.warm_days * DAY_MS
         self._progress = progress
+        # What the embedded cold tier has said yes to is on the disk.
+        self._settle_s = settle_s if config.tiers.cold is not None else 0.0
+        self._sleep = sleep
+        self._archived = False
         self._size = source.stat().st_size
         self._samples = 0
 
@@ -84,6 +95,7 @@ class Restore:
         await records.open()
         try:
             await self._each(lambda frame: self._write(frame, records), 0)
+            await self._settle()
             await self._each(lambda frame: self._compare(frame, records), self._size)
         finally:
             await records.close()
@@ -146,6 +158,7 @@ class Restore:
             chunk = chunk_of(frame)
             if chunk.head.hour + HOUR_MS <= self._archived_before:
                 await self._tiers.cold.write_chunk(chunk)
+                self._archived = True
             else:
                 await self._tiers.warm.write(await _samples_in(chunk))
             self._samples += chunk.head.rows
@@ -156,6 +169,16 @@ class Restore:
             await self._tiers.hot.write_last({name: Last(*row) for name, row in newest.items()})
         elif frame.kind is Kind.BATCHES:
             write_private(self._batches, frame.body.decode())
+
+    async def _settle(self) -> None:
+        """Let cold die first, if it will: then comparing finds what it has forgotten."""
+        if self._archived and self._settle_s:
+            # A level that every command shows: a minute in which nothing moves looks like a fault.
+            LOGGER.warning(
+                "All is written, to be compared: waiting %g s until Cassandra has it on its disk",
+                self._settle_s,
+            )
+            await self._sleep(self._settle_s)
 
     async def _compare(self, frame: Frame, records: Records) -> None:
         if frame.kind is Kind.CHUNK:

@@ -115,7 +115,7 @@ async def backed_up(config: BridgeConfig, output: Path) -> Contents:
 
 async def restored(config: BridgeConfig, source: Path) -> Contents:
     async with opened(config) as tiers:
-        return await Restore(config, tiers, source).run()
+        return await Restore(config, tiers, source, settle_s=0).run()
 
 
 async def test_everything_comes_back(tmp_path: Path) -> None:

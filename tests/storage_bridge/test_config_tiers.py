@@ -172,6 +172,39 @@ def test_what_is_wrong_is_named_with_its_key_and_no_secret(
     assert "hunter2" not in problem
 
 
+@pytest.mark.parametrize(
+    ("consistency", "section", "quorum"),
+    [
+        ("LOCAL_QUORUM", "hosts: [a, b, c]", True),
+        ("ALL", "hosts: [a, b, c]", True),
+        ("ONE", "hosts: [a]", True),
+        ("LOCAL_ONE", "hosts: [a]", True),
+        ("ONE", "hosts: [a, b]", False),
+        ("LOCAL_ONE", "hosts: [a, b, c]", False),
+        ("ONE", "hosts: [a, b, c], replication: {cellar: 1}", True),
+        ("ONE", "hosts: [a], replication: {SimpleStrategy: 3}", False),
+        ("ONE", "hosts: [a], replication: {cellar: 1, attic: 1}", False),
+        ("LOCAL_ONE", "hosts: [a], replication: {cellar: 1, attic: 1}", True),
+        ("LOCAL_ONE", "hosts: [a], replication: {cellar: 1, attic: 2}", False),
+        ("TWO", "hosts: [a, b, c]", True),
+        ("TWO", "hosts: [a], replication: {cellar: 2, attic: 2}", False),
+    ],
+)
+def test_an_archive_that_a_single_server_may_have_is_refused(
+    tmp_path: Path, consistency: str, section: str, quorum: bool
+) -> None:
+    text = f"tiers: {{cold: {{driver: cassandra, {section}, consistency: {consistency}}}}}\n"
+    if quorum:
+        cold = _load(tmp_path, text).tiers.cold
+        assert cold is not None
+        assert cold.consistency == consistency
+    else:
+        [problem] = _problems(tmp_path, text)
+        assert "line 3: tiers.cold.consistency must be a quorum" in problem
+        assert f"with {consistency} " in problem
+        assert "LOCAL_QUORUM" in problem
+
+
 def test_tiers_without_a_server_share_the_bridges_file(tmp_path: Path) -> None:
     config = _load(tmp_path, "")
     hot, warm, cold = tiers_of(config.tiers, config.store_path)

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from storage_bridge import cli, doctor
 from storage_bridge.app import Bridge
 from storage_bridge.config import load
+from storage_bridge.data_dir import write_runtime
 from storage_bridge.preflight import Level
 
 from .bridge_files import write_config
@@ -48,6 +50,50 @@ async def test_a_bridge_that_works_is_well_in_every_part(tmp_path: Path) -> None
     assert "2 series" in said["warm"][1]
 
 
+async def test_a_bridge_that_runs_and_lacks_something_is_warned_of_in_its_own_words(
+    tmp_path: Path,
+) -> None:
+    """Its health is that it takes samples in: a store that is away does not end that."""
+    async with FakeHomeAssistant(FakeNode("n1", 50)) as home:
+        hot = {"driver": "redis", "url": f"redis://127.0.0.1:{free_port()}/0"}
+        path = write_config(tmp_path, home.url, tiers={"hot": hot})
+        bridge = Bridge(load(path))
+        await bridge.start()
+        try:
+            await until(lambda: bridge.feeders["hot"].problem is not None, "it has tried")
+            alarms = (await bridge.status())["alarms"]
+            said = [one async for one in doctor.examine(load(path)) if one.part == "bridge"]
+        finally:
+            await bridge.stop()
+    assert said[0].level is Level.OK
+    assert any("hot tier takes no samples" in alarm for alarm in alarms)
+    assert [(one.level, one.text) for one in said[1:]] == [
+        (Level.WARN, f"{alarm.rstrip('. ')}.") for alarm in alarms
+    ]
+
+
+async def test_another_program_on_the_port_of_a_bridge_that_was_killed_is_not_it(
+    tmp_path: Path,
+) -> None:
+    async def well(_: web.Request) -> web.Response:
+        return web.Response(text="ok")
+
+    other = web.Application()
+    other.add_routes([web.get("/healthz", well)])
+    runner = web.AppRunner(other)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        (tmp_path / "data").mkdir()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        write_runtime(tmp_path / "data", url, "secret")
+        level, text = (await _said(write_config(tmp_path, GONE)))["bridge"]
+    finally:
+        await runner.cleanup()
+    assert level is Level.STOP
+    assert text == f"{url}/v1/status answers 404, as this bridge would not: start the bridge again."
+
+
 async def test_what_is_not_there_is_named_with_what_to_do(tmp_path: Path) -> None:
     said = await _said(write_config(tmp_path, GONE))
     assert said["data"][0] is Level.STOP
@@ -59,6 +105,7 @@ async def test_what_is_not_there_is_named_with_what_to_do(tmp_path: Path) -> Non
     assert "smart-beer-bridge run" in said["bridge"][1]
 
 
+@pytest.mark.real_time
 async def test_a_store_that_does_not_answer_does_not_keep_the_others_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

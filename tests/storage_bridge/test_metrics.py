@@ -112,6 +112,10 @@ def test_the_dashboard_asks_for_nothing_that_is_not_told() -> None:
     }
     assert len(asked) >= 12
     assert asked <= told
-    assert {f"smart_beer_bridge_{name}" for name in ("tier_closed", "archive_failing")} <= asked
+    must = (
+        "tier_closed", "archive_failing", "outbox_letters", "sink_conflicts_total",
+        "archive_conflicts_total",
+    )  # fmt: skip
+    assert {f"smart_beer_bridge_{name}" for name in must} <= asked
     ids = [panel["id"] for panel in dashboard["panels"]]
     assert len(ids) == len(set(ids))

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,21 @@ from storage_bridge.codec import Chunk, encode
 from storage_bridge.config import BridgeConfig, load
 from storage_bridge.data_dir import DataDirError
 from storage_bridge.model import HOUR_MS, Sample
+from storage_bridge.mover import SETTLE_S
 from storage_bridge.outbox import Outbox
 from storage_bridge.outbox_offline import read_covered, read_figures
 from storage_bridge.outbox_taken import figures
 from storage_bridge.restore import Restore, unfinished
 from storage_bridge.stored import open_store, stored_samples
+from storage_bridge.tiers import embedded
+from storage_bridge.tiers.sqlite_cold import SqliteCold
+from storage_bridge.tiers.sqlite_store import SqliteStore
 
 from .bridge_files import write_config
 from .events import batch
+from .generated import probe_hour
 from .mover_driver import Killed
-from .test_backup import NEW, URL, WARM, opened
+from .test_backup import NEW, OLD, URL, WARM, opened
 
 
 def _configured(folder: Path) -> BridgeConfig:
@@ -182,3 +188,71 @@ async def test_an_hour_of_a_newer_version_is_refused_in_a_sentence(
     arguments = ["restore", str(tmp_path / "backup"), "--config", str(two.path)]
     assert await asyncio.to_thread(main, arguments) == 2
     assert "codec 99" in capsys.readouterr().err
+
+
+ARCHIVED = [s for hour in range(3) for s in probe_hour(OLD + hour * HOUR_MS, hour, step_ms=60_000)]
+CASSANDRA = {"driver": "cassandra", "hosts": ["127.0.0.1"]}
+
+
+async def _settled(
+    config: BridgeConfig, source: Path, sleep: Callable[[SqliteCold, float], Awaitable[None]]
+) -> None:
+    """Restore with an archive in a file of its own, which stands for the one configured."""
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    cold = SqliteCold(SqliteStore(config.data_dir / "cold.db"))
+    tiers = embedded(config.store_path)._replace(cold=cold)
+    await tiers.open()
+    try:
+        await Restore(config, tiers, source, sleep=lambda s: sleep(cold, s)).run()
+    finally:
+        await tiers.close()
+
+
+async def test_what_cassandra_forgets_before_it_is_on_its_disk_is_not_said_to_be_restored(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = _configured(tmp_path / "one")
+    two = load(write_config(tmp_path / "two", URL, tiers={"cold": CASSANDRA}))
+    await _backed_up(one, tmp_path / "backup", ARCHIVED + WARM)
+    held: list[int] = []
+
+    async def dies(cold: SqliteCold, seconds: float) -> None:
+        assert seconds == SETTLE_S
+        assert not two.outbox_path.exists(), "nodes may not be told that it has their samples"
+        held.append(await cold.count())
+        await cold.close()
+        (two.data_dir / "cold.db").unlink()
+        await cold.open()
+
+    async def settles(cold: SqliteCold, _: float) -> None:
+        held.append(await cold.count())
+
+    with pytest.raises(BackupError, match="do not give back what was restored"):
+        await _settled(two, tmp_path / "backup", dies)
+    assert "waiting 60 s until Cassandra has it on its disk" in caplog.text
+    assert not two.outbox_path.exists()
+    assert unfinished(two.data_dir) is not None
+    await _settled(two, tmp_path / "backup", settles)
+    assert held == [len(ARCHIVED)] * 2, "all was written before it was waited for"
+    assert two.outbox_path.exists()
+    assert unfinished(two.data_dir) is None
+
+
+@pytest.mark.parametrize(
+    ("tiers", "rows"),
+    [({}, ARCHIVED + WARM), ({"cold": CASSANDRA}, WARM)],
+    ids=["the archive is a file", "nothing is archived"],
+)
+async def test_where_nothing_has_to_settle_a_restore_does_not_wait(
+    tmp_path: Path, tiers: dict[str, Any], rows: list[Sample], caplog: pytest.LogCaptureFixture
+) -> None:
+    one = _configured(tmp_path / "one")
+    two = load(write_config(tmp_path / "two", URL, tiers=tiers))
+    await _backed_up(one, tmp_path / "backup", rows)
+
+    async def never(_: SqliteCold, seconds: float) -> None:
+        raise AssertionError(f"waited {seconds} s")
+
+    await _settled(two, tmp_path / "backup", never)
+    assert two.outbox_path.exists()
+    assert "Cassandra" not in caplog.text

@@ -79,7 +79,7 @@ export function seenBy(alarm: Alarm, all: Acknowledgement[]): Acknowledgement[] 
     .sort((a, b) => a.t - b.t);
 }
 
-/** The tiers that did not answer. */
+/** The tiers that something is missing from. */
 export function tiers(partial: Missing[]): string {
   return [...new Set(partial.map((one) => one.tier))].join(", ");
 }

@@ -1,5 +1,6 @@
 // `custom:smart-beer-history-card`: any series over any range, live at the right edge.
 
+import { tiers } from "./batches";
 import { type CardConfig, FORM, checked, chosen, labels } from "./card-config";
 import { look } from "./colours";
 import { type Hass, type History, type LiveEvent, type Row, type SeriesInfo, listSeries, shownUnits } from "./hass";
@@ -219,7 +220,7 @@ export class HistoryCard extends HTMLElement {
       this.problem = undefined;
       for (const [series, rows] of this.live) this.live.set(series, dropBefore(rows, end - 120_000));
       if (history.partial.length === 0) this.refresh();
-      else this.fail("partial", history.partial.map((one) => one.tier).join(", "), () => void this.load());
+      else this.fail("partial", tiers(history.partial), () => void this.load());
     } catch (error) {
       if (request !== this.request) return;
       if (of !== this.historyOf) this.history = undefined;

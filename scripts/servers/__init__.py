@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CACHE = Path(__file__).parents[2] / ".cache"
 HOST = "127.0.0.1"
-START_S = 90.0  # a server that is not there after this long never will be
+START_S = 180.0  # a server that is not there after this long never will be
 STOP_S = 30.0
 _TAIL = 4000  # characters
 

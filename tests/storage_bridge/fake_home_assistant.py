@@ -14,6 +14,8 @@ import orjson
 from aiohttp import WSMsgType, web
 from aiohttp.test_utils import TestServer
 
+from scripts.servers import free_port
+
 from .events import event
 from .fake_states import FakeStates
 
@@ -77,7 +79,7 @@ class FakeHomeAssistant:
         self.most_in_flight = 0
         self.changed = asyncio.Event()
         self._sockets: set[web.WebSocketResponse] = set()
-        self._port: int | None = None
+        self._port = free_port()  # which nobody gets while it is away
         self._server: TestServer
 
     async def __aenter__(self) -> Self:
@@ -92,7 +94,6 @@ class FakeHomeAssistant:
         app.router.add_get("/api/websocket", self._serve)
         self._server = TestServer(app, port=self._port)
         await self._server.start_server()
-        self._port = self._server.port
 
     async def stop(self) -> None:
         self.drop()

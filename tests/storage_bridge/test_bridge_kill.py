@@ -43,11 +43,13 @@ async def test_the_tiers_hold_what_was_acknowledged_no_gap_no_duplicate(tmp_path
                         kept = ledger[node.node_id][0]["resume"]
                         assert kept >= seq, "an acknowledged batch is gone"
             await bridge.start()
+
+            def delivered() -> bool:
+                assert bridge.running, bridge.log()
+                return bool(read_status(config.outbox_path)["outbox"]["rows"] == 0)
+
             await until(ha.acked_all, "everything is acknowledged in the end")
-            await until(
-                lambda: read_status(config.outbox_path)["outbox"]["rows"] == 0,
-                "everything is in the tiers",
-            )
+            await until(delivered, "everything is in the tiers")
             await bridge.terminate()
         finally:
             await bridge.kill()

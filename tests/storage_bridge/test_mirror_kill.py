@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,8 @@ from storage_bridge.config import load
 from storage_bridge.outbox_offline import read_covered
 from storage_bridge.records.model import Event
 from storage_bridge.records.pages import find_all
-from storage_bridge.stored import open_store, stored_samples
+from storage_bridge.stored import StoreError, open_store, stored_samples
+from storage_bridge.tiers.base import TierUnavailableError
 
 from .fake_home_assistant import FakeHomeAssistant
 from .faults.process import BridgeProcess
@@ -79,8 +80,12 @@ async def _until(
     """Return when the condition holds; fails at once when the bridge has died."""
     try:
         async with asyncio.timeout(LIMIT_S):
-            while not await condition():
+            while True:
                 assert bridge.running, bridge.log()
+                # A store may be slow, or not made yet.
+                with suppress(TierUnavailableError, StoreError):
+                    if await condition():
+                        return
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise AssertionError(f"never happened: {what}\n{bridge.log()[-3000:]}") from None

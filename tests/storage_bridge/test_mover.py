@@ -355,7 +355,8 @@ async def test_a_mover_process_killed_anywhere_loses_nothing(brewery: Brewery) -
         try:
             assert child.stdout is not None
             assert await asyncio.to_thread(child.stdout.readline) == b"ready\n"
-            await asyncio.sleep(dice.random() * 0.03 * (1 + round_ / 4))
+            # The longer the more rounds have passed in which a slow machine has moved nothing.
+            await asyncio.sleep(dice.random() * 0.03 * 1.25**round_)
         finally:
             child.kill()
             child.wait(30)

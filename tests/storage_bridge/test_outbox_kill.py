@@ -51,7 +51,11 @@ async def _killed_after(path: Path, first: int, lines: int, delay: float) -> lis
     assert process.stdout is not None
     try:
         async with asyncio.timeout(60):
-            seen = [int(await process.stdout.readline()) for _ in range(lines)]
+            seen = []
+            for _ in range(lines):
+                line = await process.stdout.readline()
+                assert line, "it ended by itself; its error output says of what"
+                seen.append(int(line))
             await asyncio.sleep(delay)
     finally:
         process.kill()

@@ -14,6 +14,7 @@ from .bridge_child import QUICK
 
 DEATHS: Final = 4  # of each task
 LIFE_S: Final = 1.5
+_dice: Final = random.Random(8)
 
 
 class Deadly(Supervisor):
@@ -24,7 +25,7 @@ class Deadly(Supervisor):
 
     @override
     def start(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        lives = iter([random.random() * LIFE_S for _ in range(DEATHS)])
+        lives = iter([_dice.random() * LIFE_S for _ in range(DEATHS)])
 
         async def dies() -> None:
             # Whatever it waits for then is what fails, as a call with a bug would.

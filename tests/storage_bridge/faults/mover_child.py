@@ -40,7 +40,7 @@ async def main(path: Path) -> None:
 
 
 def _tell(moved: Moved) -> None:
-    print(f"{moved.done} of {moved.due} hours", flush=True)  # noqa: T201 - its log
+    print(f"{moved.done} of {moved.due} hours, {moved.failed} failed", flush=True)  # noqa: T201 - its log
 
 
 asyncio.run(main(Path(sys.argv[1])))

@@ -147,8 +147,13 @@ class MoverProcess(Process):
         return sum(line.startswith(f"{store} at ") for line in self.log().splitlines())
 
     def hours(self) -> int:
-        """How many hours it has taken a step further."""
-        return len(_HOUR.findall(self.log()))
+        """How many hours it has taken a step further; those that failed are none."""
+        steps = before = 0
+        for *_, told in _HOUR.findall(self.log()):
+            failed = int(told)
+            steps += failed <= before
+            before = failed
+        return steps
 
     def is_moving(self) -> bool:
         """Whether the last thing it said is that an hour was done, and others of its pass not."""
@@ -157,4 +162,4 @@ class MoverProcess(Process):
         return hour is not None and int(hour[1]) < int(hour[2])
 
 
-_HOUR: Final = re.compile(r"^(\d+) of (\d+) hours$", re.MULTILINE)
+_HOUR: Final = re.compile(r"^(\d+) of (\d+) hours, (\d+) failed$", re.MULTILINE)

@@ -7,7 +7,7 @@ import pytest
 from .kill_rounds import VICTIMS, kill_rounds
 from .stores import Stores
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 async def test_stores_bridge_and_mover_are_killed_at_random_points(

@@ -15,7 +15,7 @@ from .conftest import MakeBrewery
 from .nodes import Node, old_node
 from .stores import Stores
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 DEATHS = 4  # of each task, as in dying_child
 
 
@@ -80,8 +80,13 @@ async def test_the_clock_of_a_node_is_set_back_and_forth(brewery: MakeBrewery) -
     made.grow(150)
     await made.check()
     async with made.tiers() as tiers:
-        newest = await tiers.hot.newest()
-        assert {last.seq for last in newest.values()} == {node.last - 1, node.last}
+
+        async def shows_the_newest() -> bool:
+            newest = await tiers.hot.newest()
+            return {last.seq for last in newest.values()} == {node.last - 1, node.last}
+
+        # They follow the samples that the check has waited for.
+        await made.until(shows_the_newest, "hot shows the newest")
 
 
 async def test_two_bridges_replay_the_same_hour_at_once(brewery: MakeBrewery) -> None:
@@ -117,16 +122,21 @@ async def test_poison_records_are_put_aside_as_documents_and_the_rest_is_stored(
     await asyncio.to_thread(stores.kill, "mongo")
     made.grow(500)
     await made.taken()
-    waiting = await bridge.status()
+
+    async def waiting() -> int:
+        return int((await bridge.status())["letters"]["waiting"])
+
+    async def some_wait() -> bool:
+        return await waiting() > 5
+
+    async def written() -> bool:
+        return not await waiting()
+
+    await made.until(some_wait, "letters wait for MongoDB")
     await bridge.kill()
-    assert waiting["letters"]["waiting"] > 5
     await bridge.start()
     await asyncio.to_thread(stores.start, "mongo")
     await made.check()
-
-    async def written() -> bool:
-        return not (await bridge.status())["letters"]["waiting"]
-
     await made.until(written, "every letter is a document")
     status = await bridge.status()
     assert len(made.spoiled) >= 25
@@ -146,12 +156,20 @@ async def test_readers_beside_two_movers_and_a_feeder_miss_nothing(brewery: Make
     made.ha.grow("old", 600)
     await made.settled()
     floor, done = made.truth, asyncio.Event()
-    reading = asyncio.create_task(read_without_pause(made, floor, done))
+    whole: list[str] = []
+    reading = asyncio.create_task(read_without_pause(made, floor, done, whole))
+
+    async def read_often() -> bool:
+        if reading.done():
+            reading.result()  # says what it died of
+        return len(whole) > 10
+
     await asyncio.gather(made.add_mover(), made.add_mover())
     load = made.load(20, 0.2)
     await asyncio.sleep(3)
     load.cancel()
     await made.settled()
+    await made.until(read_often, "answers are whole")
     done.set()
-    assert await reading > 10
+    await reading
     await made.check()

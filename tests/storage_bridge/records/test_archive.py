@@ -28,6 +28,7 @@ from storage_bridge.tiers.sqlite_store import SqliteStore
 from tests.storage_bridge.servers.cassandra import Address
 from tests.storage_bridge.servers.mongo import drop
 from tests.storage_bridge.tiers.cassandra_help import plain_session, settings_of
+from tests.storage_bridge.waiting import answered
 
 from .contract import BATCH, ONE_OF_EACH
 
@@ -57,7 +58,7 @@ def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
 @pytest.fixture
 async def tiers(client: Client) -> AsyncIterator[Tiers]:
     made = client()
-    await made.open()
+    await answered(made.open)
     await made.warm.records.open()
     yield made
     await made.warm.records.close()
@@ -188,7 +189,7 @@ async def test_two_archivers_at_once_and_late_merges_end_in_one_archive(
     tiers: Tiers, client: Client
 ) -> None:
     other = client()
-    await other.open()
+    await answered(other.open)
     try:
         both = [
             Archiving(store.warm.records, store.cold.records, per_pass=9)

@@ -15,6 +15,8 @@ from cassandra.policies import RoundRobinPolicy  # type: ignore[import-untyped]
 from storage_bridge.tiers.cassandra_settings import CassandraSettings
 from tests.storage_bridge.servers.cassandra import Address
 
+SLOW_S = 60.0  # what a slow machine may take for a statement, or a connection
+
 
 def settings_of(address: Address, keyspace: str, **more: Any) -> CassandraSettings:
     return CassandraSettings(hosts=address.hosts, port=address.port, keyspace=keyspace, **more)
@@ -27,8 +29,12 @@ def plain_session(address: Address, **more: Any) -> Iterator[Session]:
         address.port,
         protocol_version=5,
         execution_profiles={
-            EXEC_PROFILE_DEFAULT: ExecutionProfile(load_balancing_policy=RoundRobinPolicy())
+            EXEC_PROFILE_DEFAULT: ExecutionProfile(
+                load_balancing_policy=RoundRobinPolicy(), request_timeout=SLOW_S
+            )
         },
+        connect_timeout=SLOW_S,
+        control_connection_timeout=SLOW_S,
         **more,
     )
     try:

@@ -16,6 +16,7 @@ from storage_bridge.model import HOUR_MS, Sample
 from storage_bridge.mover import Mover
 from storage_bridge.reader import Reader
 from storage_bridge.tiers.base import Conflict, RowTier, Span, TierRejectedError, Tiers
+from tests.storage_bridge.waiting import answered
 
 A, B = "mash-a/mash_temp", "mash-b/mash temp/ä:1.2$3"
 
@@ -34,7 +35,7 @@ class TierFactory(Protocol):
 @asynccontextmanager
 async def opened(factory: TierFactory) -> AsyncIterator[Tiers]:
     tiers = factory.client()
-    await tiers.open()
+    await answered(tiers.open)  # of a server that may have been started just now
     try:
         yield tiers
     finally:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -10,12 +11,12 @@ from storage_bridge.tiers.base import TierUnavailableError
 from storage_bridge.tiers.cassandra_cold import CassandraCold
 from tests.storage_bridge.generated import HOUR, archive
 from tests.storage_bridge.servers.cassandra import DATA_CENTER, CassandraCluster
+from tests.storage_bridge.waiting import answered
 
 from .cassandra_help import plain_session, settings_of
 from .contract import A
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-PATIENCE_S = 180.0
 
 
 @pytest.fixture(scope="module")
@@ -31,28 +32,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CassandraClust
 async def opened(cluster: CassandraCluster) -> CassandraCold:
     settings = settings_of(cluster.address, "brewery", data_center=DATA_CENTER, timeout_s=15.0)
     cold = CassandraCold(settings)
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            try:
-                await cold.open()
-            except TierUnavailableError:
-                await asyncio.sleep(0.5)  # the nodes have only just found each other
-            else:
-                return cold
-
-
-async def store(cold: CassandraCold, chunk: Chunk) -> int:
-    """Write as the mover does, again until it is acknowledged; how often that was refused."""
-    refused = 0
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            try:
-                await cold.write_chunk(chunk)
-            except TierUnavailableError:
-                refused += 1
-                await asyncio.sleep(0.2)
-            else:
-                return refused
+    await answered(cold.open)  # the nodes have only just found each other
+    return cold
 
 
 async def test_one_of_three_dies_under_load_and_nothing_acknowledged_is_lost(
@@ -71,7 +52,7 @@ async def test_one_of_three_dies_under_load_and_nothing_acknowledged_is_lost(
 
         async def load(worker: int, part: list[Chunk]) -> None:
             for chunk in part[worker::8]:
-                await store(cold, chunk)
+                await answered(partial(cold.write_chunk, chunk))
                 written.append(chunk)
 
         async def load_all(part: list[Chunk]) -> None:
@@ -84,25 +65,18 @@ async def test_one_of_three_dies_under_load_and_nothing_acknowledged_is_lost(
             await asyncio.sleep(0.01)
         await asyncio.to_thread(cluster.nodes[1].kill)
         await loading
-        assert await cold.chunks(A, 0, 10**13) == chunks[:600]
+        everything = partial(cold.chunks, A, 0, 10**13)
+        assert await answered(everything) == chunks[:600]
         await asyncio.to_thread(cluster.nodes[1].start)
         await load_all(chunks[600:])
         # The one that was away counts for the quorum again, and need not have it all yet.
         await asyncio.to_thread(cluster.nodes[2].kill)
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                try:
-                    found = await cold.chunks(A, 0, 10**13)
-                except TierUnavailableError:
-                    await asyncio.sleep(0.5)
-                else:
-                    break
-        assert found == chunks
+        assert await answered(everything) == chunks
         await asyncio.to_thread(cluster.nodes[1].kill)
         with pytest.raises(TierUnavailableError):
             await cold.write_chunk(chunks[0])
         with pytest.raises(TierUnavailableError):
-            await cold.chunks(A, 0, 10**13)
+            await everything()
     finally:
         for cold in colds:
             await cold.close()

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -17,13 +18,14 @@ from cassandra.auth import PlainTextAuthProvider  # type: ignore[import-untyped]
 from storage_bridge.codec import Chunk, encode
 from storage_bridge.model import HOUR_MS
 from storage_bridge.tiers import cassandra_session
-from storage_bridge.tiers.base import ColdTier, TierUnavailableError
+from storage_bridge.tiers.base import TierUnavailableError
 from storage_bridge.tiers.cassandra_cold import CassandraCold
 from storage_bridge.tiers.cassandra_settings import CassandraSettings
 from tests.storage_bridge.generated import HOUR
 from tests.storage_bridge.servers import free_port
 from tests.storage_bridge.servers.cassandra import AUTH, BATCH, HOST, Address, CassandraServer
 from tests.storage_bridge.servers.certificates import make_certificates
+from tests.storage_bridge.waiting import answered
 
 from .cassandra_help import plain_session, settings_of
 from .contract import A, samples
@@ -45,18 +47,6 @@ async def opened(settings: CassandraSettings) -> AsyncIterator[CassandraCold]:
         yield cold
     finally:
         await cold.close()
-
-
-async def again(cold: ColdTier, one: Chunk) -> None:
-    """Write until it works."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            try:
-                await cold.write_chunk(one)
-            except TierUnavailableError:
-                await asyncio.sleep(0.1)
-            else:
-                return
 
 
 class Ticker:
@@ -112,6 +102,7 @@ async def test_a_name_that_is_none_is_told() -> None:
     await cold.close()
 
 
+@pytest.mark.real_time
 async def test_who_takes_connections_and_never_speaks_holds_nobody_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -132,20 +123,13 @@ async def test_away_at_the_start_then_dead_under_load_then_back_with_all_it_took
     """And nobody starts the bridge again."""
     node.kill()
     taken: list[Chunk] = []
-    cold = CassandraCold(replace(settings_of(node.address, "dies"), timeout_s=3.0))
+    cold = CassandraCold(settings_of(node.address, "dies"))
     for _ in range(2):
         with pytest.raises(TierUnavailableError):
             await cold.open()
     await asyncio.to_thread(node.start)
     try:
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                try:
-                    await cold.open()
-                except TierUnavailableError:
-                    await asyncio.sleep(0.2)
-                else:
-                    break
+        await answered(cold.open)
 
         async def load(worker: int) -> None:
             for n in range(worker, 4000, 8):
@@ -156,6 +140,8 @@ async def test_away_at_the_start_then_dead_under_load_then_back_with_all_it_took
         async with Ticker() as ticker:
             workers = [asyncio.create_task(load(worker)) for worker in range(8)]
             while len(taken) < 200:
+                ended = [worker for worker in workers if worker.done()]
+                assert not ended, f"before the node was killed: {ended}"
                 await asyncio.sleep(0.01)
             await asyncio.to_thread(node.kill)
             results = await asyncio.gather(*workers, return_exceptions=True)
@@ -164,9 +150,9 @@ async def test_away_at_the_start_then_dead_under_load_then_back_with_all_it_took
             with pytest.raises(TierUnavailableError):
                 await cold.chunks(A, 0, 10**13)
             await asyncio.to_thread(node.start)
-            await again(cold, chunk(5000))
+            await answered(partial(cold.write_chunk, chunk(5000)))
         assert ticker.worst < 10, "nothing blocked the loop"
-        found = await cold.chunks(A, 0, 10**13)
+        found = await answered(partial(cold.chunks, A, 0, 10**13))
         assert len(taken) == before
         assert {one.head for one in taken} <= {one.head for one in found}
         assert all(one in found for one in taken)
@@ -175,12 +161,14 @@ async def test_away_at_the_start_then_dead_under_load_then_back_with_all_it_took
 
 
 @pytest.mark.slow
+@pytest.mark.real_time
 async def test_a_server_that_hangs_is_given_up_and_used_again(node: CassandraServer) -> None:
     if not node.running:
         await asyncio.to_thread(node.start)
-    settings = replace(settings_of(node.address, "hangs"), timeout_s=2.0)
-    async with opened(settings) as cold:
-        await cold.write_chunk(chunk(0))
+    cold = CassandraCold(replace(settings_of(node.address, "hangs"), timeout_s=2.0))
+    try:
+        await answered(cold.open)
+        await answered(partial(cold.write_chunk, chunk(0)))
         node.pause()
         try:
             async with Ticker() as ticker:
@@ -195,8 +183,10 @@ async def test_a_server_that_hangs_is_given_up_and_used_again(node: CassandraSer
         finally:
             node.resume()
         for n in range(40):
-            await again(cold, chunk(n))
-        assert await cold.count() == 200
+            await answered(partial(cold.write_chunk, chunk(n)))
+        assert await answered(cold.count) == 200
+    finally:
+        await cold.close()
 
 
 @pytest.mark.slow
@@ -207,7 +197,9 @@ async def test_a_session_that_does_not_work_for_long_is_made_anew(
     if not node.running:
         await asyncio.to_thread(node.start)
     monkeypatch.setattr(cassandra_session, "RENEW_S", 0.0)
-    async with opened(settings_of(node.address, "renewed")) as cold:
+    cold = CassandraCold(settings_of(node.address, "renewed"))
+    try:
+        await answered(cold.open)
         before = cold._session._link
         await asyncio.to_thread(node.kill)
         for _ in range(3):
@@ -217,13 +209,15 @@ async def test_a_session_that_does_not_work_for_long_is_made_anew(
         await asyncio.to_thread(node.start)
         async with asyncio.timeout(PATIENCE_S):
             while cold._session._link is before:
-                await again(cold, chunk(1))
+                await answered(partial(cold.write_chunk, chunk(1)))
                 assert before is not None
                 # As a session would whose addresses are all stale.
                 cold._session._failed(before)
                 await asyncio.sleep(0.1)
-        await again(cold, chunk(2))
-        assert len(await cold.chunks(A, 0, 10**13)) == 2
+        await answered(partial(cold.write_chunk, chunk(2)))
+        assert len(await answered(partial(cold.chunks, A, 0, 10**13))) == 2
+    finally:
+        await cold.close()
 
 
 @pytest.mark.slow
@@ -297,8 +291,8 @@ async def _upgraded_by_a_user_who_may_not(address: Address, settings: CassandraS
         async with opened(replace(settings, keyspace="not_there")):
             pass
     await run(
-        "DROP TABLE private.record",
-        "DROP TABLE private.record_place",
+        "DROP TABLE IF EXISTS private.record",  # all of these may be run once more
+        "DROP TABLE IF EXISTS private.record_place",
         "DELETE FROM private.migration WHERE version = 2",
         "REVOKE CREATE ON KEYSPACE private FROM bridge",  # whoever made it has it
     )

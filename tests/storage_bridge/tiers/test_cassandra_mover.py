@@ -21,6 +21,7 @@ from storage_bridge.tiers.mongo_warm import MongoWarm
 from tests.storage_bridge.generated import HOUR, SERIES, probe_hour
 from tests.storage_bridge.servers.cassandra import PERIODIC, Address, CassandraServer
 from tests.storage_bridge.servers.mongo import drop
+from tests.storage_bridge.waiting import answered
 
 from .cassandra_help import plain_session, settings_of
 
@@ -90,18 +91,6 @@ class Brewery:
                 self.clock += SETTLE + 1
 
 
-async def reopened(brewery: Brewery) -> None:
-    """Wait until the server that was restarted answers."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            try:
-                await brewery.tiers.cold.series()
-            except TierUnavailableError:
-                await asyncio.sleep(0.1)
-            else:
-                return
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CassandraServer]:
     """A Cassandra as it is delivered: it says yes up to ten seconds before it is on the disk."""
@@ -117,7 +106,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CassandraServer
 async def brewery(server: CassandraServer, tmp_path: Path) -> AsyncIterator[Brewery]:
     settings = settings_of(server.address, f"test_{uuid.uuid4().hex[:8]}")
     made = Brewery(settings, embedded(tmp_path / "store.db"))
-    await made.tiers.open()
+    await answered(made.tiers.open)
     try:
         yield made
     finally:
@@ -133,7 +122,7 @@ async def test_what_cassandra_forgot_after_its_yes_is_still_in_warm(
     assert (first.copied, first.deleted) == (HOURS, 0)
     await asyncio.to_thread(server.kill)
     await asyncio.to_thread(server.start)
-    await reopened(brewery)
+    await answered(brewery.tiers.cold.series)
     left = len(await brewery.tiers.cold.chunks(SERIES, HOUR, NOW))
     await brewery.check()
     brewery.clock += SETTLE + 1
@@ -161,7 +150,7 @@ async def test_killed_in_the_middle_of_a_move_nothing_is_lost(
     with pytest.raises(TierUnavailableError):
         await mover.run_pass(NOW)
     await asyncio.to_thread(server.start)
-    await reopened(brewery)
+    await answered(brewery.tiers.cold.series)
     brewery.clock += SETTLE + 1
     await brewery.check()
     await brewery.run(mover)
@@ -187,7 +176,7 @@ async def test_two_movers_and_late_data_end_in_one_archive(
     # A minute of one sample is as large a document as one of sixty.
     rows = history() if warm == "file" else history()[: 20 * 60]
     for brewery in (one, other):
-        await brewery.tiers.open()
+        await answered(brewery.tiers.open)
     try:
         await one.feed(rows[::2])
         movers = [one.mover(hours_per_pass=50), other.mover(hours_per_pass=70)]
@@ -213,4 +202,4 @@ async def test_two_movers_and_late_data_end_in_one_archive(
             await brewery.tiers.close()
         drop(mongo_url, name)
         with plain_session(cassandra_address) as session:
-            session.execute(f"DROP KEYSPACE {name}", timeout=60)
+            session.execute(f"DROP KEYSPACE IF EXISTS {name}", timeout=60)

@@ -20,6 +20,7 @@ from storage_bridge.tiers.cassandra_settings import CassandraSettings
 from tests.storage_bridge.records.contract import BATCH, ONE_OF_EACH, Make, records
 from tests.storage_bridge.records.contract_cold import ColdRecordsContract, T
 from tests.storage_bridge.servers.cassandra import PERIODIC, Address, CassandraServer
+from tests.storage_bridge.waiting import answered
 
 from .cassandra_help import plain_session, settings_of
 
@@ -199,7 +200,7 @@ async def test_what_cassandra_forgot_after_its_yes_is_archived_again(tmp_path: P
     try:
         await asyncio.to_thread(server.start)
         tiers = tiers._replace(cold=CassandraCold(settings_of(server.address, "forgets")))
-        await tiers.open()
+        await answered(tiers.open)
         warm, cold = tiers.warm.records, tiers.cold.records
         await warm.put([*ONE_OF_EACH, *events])
         archiver = RecordArchiver(warm, cold, settle_s=60, clock=lambda: clock[0])

@@ -1,10 +1,10 @@
 """A MongoDB that is away, hangs, asks for a password or is killed: nothing acknowledged is lost."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -20,6 +20,7 @@ from storage_bridge.tiers.mongo_warm import MongoWarm
 from tests.storage_bridge.generated import HOUR
 from tests.storage_bridge.servers import free_port
 from tests.storage_bridge.servers.mongo import MongoServer
+from tests.storage_bridge.waiting import answered
 
 DRIVERS: tuple[Driver, ...] = ("motor", "pymongo")
 ROW = Sample("n/0", HOUR, 1.0, "ok", None)
@@ -46,7 +47,7 @@ def driver(request: pytest.FixtureRequest) -> Driver:
 async def warm(own_server: MongoServer, driver: Driver) -> AsyncIterator[MongoWarm]:
     settings = MongoSettings(url=own_server.url, driver=driver, database=driver, timeout_s=2.0)
     made = MongoWarm(Mongo(settings))
-    await made.open()
+    await answered(made.open)
     yield made
     await made.close()
 
@@ -94,12 +95,7 @@ async def test_reads_of_a_server_that_went_away_fail_within_seconds_and_work_whe
                 await question
         assert time.monotonic() - began < 30
         server.start()
-        async with asyncio.timeout(60):
-            while True:
-                with contextlib.suppress(TierUnavailableError):
-                    assert await warm.read("n/0", HOUR, HOUR + 1) == [ROW]
-                    break
-                await asyncio.sleep(0.1)
+        assert await answered(partial(warm.read, "n/0", HOUR, HOUR + 1)) == [ROW]
     finally:
         await warm.close()
         server.kill()
@@ -109,7 +105,7 @@ async def test_reads_of_a_server_that_went_away_fail_within_seconds_and_work_whe
 async def test_a_server_that_hangs_fails_each_call_in_time_and_the_loop_goes_on(
     own_server: MongoServer, warm: MongoWarm
 ) -> None:
-    await warm.write([ROW])
+    await answered(partial(warm.write, [ROW]))
     ticks = 0
 
     async def tick() -> None:
@@ -131,9 +127,8 @@ async def test_a_server_that_hangs_fails_each_call_in_time_and_the_loop_goes_on(
         assert isinstance(result, TierUnavailableError)
         assert "MongoDB at" in str(result)
     assert ticks > 10
-    async with asyncio.timeout(60):
-        await until_written(warm, [ROW])
-    assert await warm.read("n/0", HOUR, HOUR + 1) == [ROW]
+    await answered(partial(warm.write, [ROW]))
+    assert await answered(partial(warm.read, "n/0", HOUR, HOUR + 1)) == [ROW]
 
 
 async def until_written(warm: MongoWarm, rows: list[Sample]) -> None:
@@ -163,7 +158,7 @@ async def test_a_server_killed_while_two_bridges_write_has_all_it_acknowledged(
         for driver in DRIVERS
     ]
     for bridge in bridges:
-        await bridge.open()
+        await answered(bridge.open)
     acknowledged: set[int] = set()
     batches = 90
 
@@ -188,21 +183,17 @@ async def test_a_server_killed_while_two_bridges_write_has_all_it_acknowledged(
             assert lost == []
 
     async def read(bridge: MongoWarm, series: str) -> list[Sample]:
-        for attempt in range(60):
-            try:
-                return await bridge.read(series, 0, 2 * HOUR)
-            except TierUnavailableError:
-                await asyncio.sleep(RETRY.wait(attempt))
-        raise AssertionError("it never came back")
+        return await answered(partial(bridge.read, series, 0, 2 * HOUR))
 
     async with asyncio.timeout(300), asyncio.TaskGroup() as group:
         for bridge in bridges:
             group.create_task(feed(bridge))
         group.create_task(kill())
     truth = sorted(row for batch in range(batches) for row in rows_of(batch))
-    stored = [row for i in range(10) for row in await bridges[1].read(f"n/{i}", 0, 2 * HOUR)]
+    stored = [row for i in range(10) for row in await read(bridges[1], f"n/{i}")]
     assert stored == truth, "no gap, no duplicate"
-    buckets = await bridges[0].aggregate("n/0", HOUR, HOUR + 15 * MINUTE_MS, MINUTE_MS)
+    end = HOUR + 15 * MINUTE_MS
+    buckets = await answered(partial(bridges[0].aggregate, "n/0", HOUR, end, MINUTE_MS))
     assert [bucket.rows for bucket in buckets] == [60] * 15
     for bridge in bridges:
         await bridge.close()

@@ -207,7 +207,7 @@ async def test_a_replica_that_was_promoted_is_another_holder(
         async with opened(RedisSettings(url=server.url)) as hot:
             assert await hot.end_fill(await hot.begin_fill())
             await hot.write(samples(BASE, 10))
-            with server.client() as client:
+            with redis.Redis(HOST, server.port, socket_timeout=30) as client:
                 assert client.wait(1, 20_000) == 1
         async with opened(RedisSettings(url=replica.url)) as hot:
             with pytest.raises(TierUnavailableError, match="read only"):

@@ -201,7 +201,7 @@ class Bridge:
         if (why := self.feeders["hot"].behind) is not None:
             return _behind("hot", why)
         if not self.filler.whole:
-            return "The hot tier has lost samples and gets them again from warm."
+            return "The hot tier is being filled from warm."
         return None
 
     def _lacking(self) -> list[Missing]:

@@ -73,7 +73,8 @@ async def describe(tiers: Tiers, reader: Reader, batch_id: str) -> Shown:
     newest, partial = await _newest(tiers)
     known = await records.find(BatchSeries, batch=batch_id)
     running = carrying(batch_id, known, newest)
-    lasts = {one: await _last_now(one, newest, tiers, reader) for one in known}
+    plain = Reader(*tiers)  # an end is known also while a tier lacks what came after it
+    lasts = {one: await _last_now(one, newest, tiers, plain) for one in known}
     series: list[Shown] = []
     for one, last in lasts.items():
         end, missing = (last + 1, []) if last is not None else await _end(tiers, one.series)

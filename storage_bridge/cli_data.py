@@ -15,6 +15,7 @@ from .stored import absent, open_store, pages
 from .tiers import Tiers
 
 DAY_MS = 86_400_000
+ON_ITS_WAY_MS = 360_000  # the longest `flush_s`, and what Redis may take to settle
 
 
 class UsageError(Exception):
@@ -61,12 +62,13 @@ def range_of(options: argparse.Namespace) -> tuple[int, int]:
 
 
 def tell_waiting(config: BridgeConfig, tiers: Tiers) -> None:
-    """Say on stderr what was taken in and is in no store yet: what reads the stores lacks it."""
+    """Say on stderr what has been in no store for long: what reads the stores lacks it."""
     if not config.outbox_path.exists():
         return
+    before = time.time_ns() // 1_000_000 - ON_ITS_WAY_MS
     sinks = ("warm",) if tiers.hot.shares_rows else ("hot", "warm")
     try:
-        waiting = read_waiting(config.outbox_path, sinks)
+        waiting = read_waiting(config.outbox_path, sinks, before)
     except OutboxError as err:
         print(f"Whether samples still wait for the stores is not known: {err}", file=sys.stderr)
         return

@@ -26,7 +26,7 @@ RETRY: Final = Backoff(base=0.25, cap=60.0)
 WRITE_S: Final = 60.0  # a tier that takes longer for one write is treated as unavailable
 LEAST: Final = 500  # samples at once, for a tier that manages no more in that time
 IDLE_S: Final = 5.0  # looks for work at least this often, should a wake-up be missed
-KEEPS_UP_S: Final = 10.0  # beyond its `linger`, a write that takes longer is a tier that lags
+KEEPS_UP_S: Final = 10.0  # for a write; one that takes no longer than its `linger` keeps up, too
 
 
 class Sink(Protocol):
@@ -137,7 +137,7 @@ class Feeder:
         self._held: deque[tuple[float, int, list[_Aside]]] = deque()
         self._aside: list[_Aside] = []  # since the last move
         self._rewinds = 0
-        self._whole_at = -math.inf  # the outbox had nothing then that the sink does not hold
+        self.whole_at = -math.inf  # the outbox had nothing then that the sink does not hold
         self._last_success: float | None = None
         self.problem: str | None = None
         self.written = 0
@@ -153,7 +153,7 @@ class Feeder:
     @property
     def behind(self) -> str | None:
         """Why the sink lacks more than is on its way to it, None if it does not."""
-        if self.idle or self._now() - self._whole_at <= self._linger + KEEPS_UP_S:
+        if self.idle or self._now() - self.whole_at <= 2 * self._linger + KEEPS_UP_S:
             return None
         return self.problem or "what waited is being written"
 
@@ -183,7 +183,7 @@ class Feeder:
     def rewind(self, *, everything: bool) -> None:
         """Write again what has not settled, or `everything` that the outbox still has."""
         self._rewinds += 1
-        self._whole_at = -math.inf
+        self.whole_at = -math.inf
         self._held.clear()
         if everything:
             self._outbox.rewind(self._sink.name)
@@ -206,7 +206,7 @@ class Feeder:
     async def run(self) -> None:
         """Feed until cancelled."""
         while True:
-            rewinds, found = self._rewinds, False
+            began, rewinds, found = self._now(), self._rewinds, False
             self._aside = []
             async with aclosing(one_ahead(self._backlog(self._position))) as groups:
                 async for group in groups:
@@ -217,10 +217,11 @@ class Feeder:
                     if group.row_id is not None:
                         self._move(group.row_id)
                     if group.as_of is not None:
-                        self._whole_at = group.as_of
+                        self.whole_at = group.as_of
             if rewinds != self._rewinds:
                 continue
             if not found:
+                self.whole_at = began
                 await self._outbox.wait(self._sink.name, IDLE_S)
             # What came while this was written would be a small write of its own.
             await self._wait_for_more()

@@ -117,7 +117,7 @@ class Filler:
             if self._filling is not None:
                 return
             if standing.content == "whole" and passed is None:
-                self._since = None
+                self._since = self._unfilled = None
                 return
             token = await self._hot.begin_fill()
         now = self._clock()

@@ -1,6 +1,7 @@
 """An outbox read from its file alone, beside a running bridge or without one."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,14 +46,20 @@ def read_status(path: Path) -> dict[str, Any]:
         }
 
 
-def read_waiting(path: Path, sinks: Collection[str]) -> int:
-    """How many samples none of these sinks holds yet; raises OutboxError."""
+def read_waiting(path: Path, sinks: Collection[str], before: int) -> int:
+    """How many samples none of these sinks holds yet; raises OutboxError.
+
+    0 as long as the first of them is not older than `before` (ms): those are on their way.
+    """
     with reading(path) as db:
         cursors = dict(db.execute("SELECT sink, id FROM cursor").fetchall())
         held = max((cursors.get(sink, 0) for sink in sinks), default=0)
-        (waiting,) = db.execute(
-            "SELECT COALESCE(SUM(samples), 0) FROM batch WHERE id > ?", (held,)
+        first = db.execute(
+            "SELECT packed, blob FROM batch WHERE id > ? ORDER BY id LIMIT 1", (held,)
         ).fetchone()
+        if first is None or min((sample.t for sample in _samples_of(*first)), default=0) >= before:
+            return 0
+        (waiting,) = db.execute("SELECT SUM(samples) FROM batch WHERE id > ?", (held,)).fetchone()
     return int(waiting)
 
 
@@ -89,10 +96,9 @@ def read_expected(path: Path) -> Expected:
         for packed, blob in db.execute(
             "SELECT packed, blob FROM batch WHERE id > ? ORDER BY id", cursor
         ):
-            for message in unpack(blob) if packed else (blob,):
-                for sample in _samples_in(message):
-                    waiting.setdefault(sample.series, set()).add(sample.t)
-                    count += 1
+            for sample in _samples_of(packed, blob):
+                waiting.setdefault(sample.series, set()).add(sample.t)
+                count += 1
             if count > MOST_WAITING:
                 raise OutboxError(
                     f"More than {MOST_WAITING} samples wait in {path} for the warm tier: the tiers "
@@ -102,8 +108,8 @@ def read_expected(path: Path) -> Expected:
     return Expected(covered=covered, taken=taken, waiting=waiting, set_aside=aside)
 
 
-def _samples_in(message: bytes) -> list[Sample]:
-    try:
-        return parse_message(message).samples
-    except MalformedBatchError:  # no tier will get it: what was in it does not wait, it is lost
-        return []
+def _samples_of(packed: int, blob: bytes) -> Iterator[Sample]:
+    for message in unpack(blob) if packed else (blob,):
+        # One that is malformed no tier will get: what was in it does not wait, it is lost.
+        with suppress(MalformedBatchError):
+            yield from parse_message(message).samples

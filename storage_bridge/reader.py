@@ -45,7 +45,7 @@ _SEAM_MS = HOUR_MS
 
 
 class Missing(TypedDict):
-    """A tier that could not answer, and why."""
+    """A tier that something is missing from, and why."""
 
     tier: Role
     error: str

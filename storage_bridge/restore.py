@@ -262,7 +262,9 @@ async def _content(tiers: Tiers, roles: Collection[Role]) -> str | None:
     """An example of what some of the tiers hold, None when they are empty."""
     every: tuple[Tier, ...] = tuple(tiers)
     for tier in every:
-        if tier.role in roles and (names := await tier.series()):
+        if tier.role not in roles or (tier is tiers.hot and tiers.hot.shares_rows):
+            continue
+        if names := await tier.series():
             return f"samples of {names[0]!r}"
     await tiers.warm.records.open()
     try:

@@ -48,7 +48,7 @@ async def async_export(
             if partial := reply.get("partial"):
                 raise BridgeError(
                     BRIDGE_UNAVAILABLE,
-                    f"The storage bridge cannot read all of its stores now: {partial}",
+                    f"The storage bridge cannot give all samples now: {partial}",
                 )
             try:
                 rows = [_row(name, *sample) for sample in reply["samples"]]

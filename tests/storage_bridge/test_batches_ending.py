@@ -12,7 +12,7 @@ from storage_bridge.app import Bridge
 from storage_bridge.batches import describe, list_batches
 from storage_bridge.config import BridgeConfig, load
 from storage_bridge.model import Last, Sample
-from storage_bridge.reader import Reader
+from storage_bridge.reader import Missing, Reader
 from storage_bridge.records.model import Batch, BatchSeries
 from storage_bridge.tiers import Tiers
 from storage_bridge.tiers.base import TierUnavailableError
@@ -85,6 +85,16 @@ async def test_the_end_is_shown_exactly_before_it_is_recorded(tiers: Tiers) -> N
         ("m/probe", OVER, 601),
         ("m/setpoint", T, 0),
     ]
+
+
+async def test_the_end_is_shown_alike_while_warm_lacks_what_came_after_it(tiers: Tiers) -> None:
+    await brewed(tiers)
+    await ends(tiers)
+    lacking = [Missing(tier="warm", error="It takes nothing.")]
+    whole = await describe(tiers, Reader(*tiers, lacking=lambda: lacking), "B")
+    assert (whole["running"], whole["ended"], whole["partial"]) == (False, OVER, lacking)
+    (listed,) = (await list_batches(tiers, None, None, None, 9))["batches"]
+    assert (listed["running"], listed["ended"]) == (False, OVER)
 
 
 async def test_a_batch_that_is_over_in_one_kettle_runs_in_the_other(tiers: Tiers) -> None:

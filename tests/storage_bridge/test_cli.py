@@ -6,6 +6,7 @@ import io
 import json
 import stat
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -192,15 +193,21 @@ async def test_what_waits_for_the_stores_is_told_beside_what_they_hold(
         code, _, err = await cli(*command)
         assert code == 0, err
         assert "wait for the stores" not in err
-    outbox = Outbox(config.outbox_path, max_bytes=1 << 30)
-    try:
-        await outbox.append(parsed, blob, live=False)
-    finally:
-        await outbox.close()
-    for command in commands:
-        code, _, err = await cli(*command)
-        assert code == 0, err
-        assert "20 samples that were taken in still wait for the stores" in err
+    told = "20 samples that were taken in still wait for the stores"
+    for waiting, is_told in (
+        (batch(101, 120, t0=time.time_ns() // 1_000_000 - 100_000), False),  # it is on its way
+        ((parsed, blob), True),
+    ):
+        outbox = Outbox(config.outbox_path, max_bytes=1 << 30)
+        try:
+            outbox.advance("warm", outbox.status()["last_row"])
+            await outbox.append(*waiting, live=False)
+        finally:
+            await outbox.close()
+        for command in commands:
+            code, _, err = await cli(*command)
+            assert code == 0, err
+            assert (told in err) == is_told
 
 
 async def test_verify_finds_a_sample_that_a_tier_lost(

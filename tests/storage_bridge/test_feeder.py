@@ -1,13 +1,11 @@
 """From the outbox into tiers that fail in every way a store can."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, override
 
 import pytest
 
-from storage_bridge.backoff import Backoff
 from storage_bridge.feeder import Feeder, HotSink, Sink, WarmSink
 from storage_bridge.model import Last, Sample
 from storage_bridge.outbox_batch import Batch, parse_message
@@ -16,6 +14,7 @@ from storage_bridge.tiers import embedded
 from storage_bridge.tiers.base import TierRejectedError, TierUnavailableError, Written
 
 from .events import batch, keys
+from .feeding import QUICK, feeding
 from .waiting import until
 
 if TYPE_CHECKING:
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from storage_bridge.outbox import Outbox
 
     from .conftest import OpenOutbox
-
-QUICK = Backoff(base=0.01, cap=0.02)
 
 
 class _Failing(Sink):
@@ -52,17 +49,6 @@ class _Failing(Sink):
         self.last |= last
 
 
-@asynccontextmanager
-async def _feeding(sink: Sink, outbox: Outbox) -> AsyncIterator[Feeder]:
-    feeder = Feeder(sink, outbox, retry=QUICK)
-    task = asyncio.create_task(feeder.run())
-    try:
-        yield feeder
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
 async def _fill(outbox: Outbox, last: int, step: int = 100) -> set[tuple[str, int]]:
     for first in range(1, last, step):
         parsed, blob = batch(first, first + step - 1)
@@ -79,8 +65,8 @@ async def test_both_embedded_tiers_hold_everything_and_the_newest(
     try:
         truth = await _fill(outbox, 1000)
         async with (
-            _feeding(HotSink(tiers.hot), outbox) as hot,
-            _feeding(WarmSink(tiers.warm), outbox) as warm,
+            feeding(HotSink(tiers.hot), outbox) as hot,
+            feeding(WarmSink(tiers.warm), outbox) as warm,
         ):
             await until(lambda: hot.idle and warm.idle, "both hold it")
             newest = await tiers.hot.newest()
@@ -101,7 +87,7 @@ async def test_a_tier_that_is_away_gets_everything_when_it_returns(open_outbox: 
     outbox = open_outbox()
     away = [True]
     sink = _Failing(lambda _: TierUnavailableError("it is away") if away[0] else None)
-    async with _feeding(sink, outbox) as feeder:
+    async with feeding(sink, outbox) as feeder:
         truth = await _fill(outbox, 500)
         await until(lambda: feeder.failures > 3, "it is tried again")
         assert feeder.status()["problem"] == "it is away"
@@ -124,7 +110,7 @@ async def test_a_write_whose_outcome_is_unknown_is_written_again(open_outbox: Op
         return error
 
     sink.fault = took_it_and_failed
-    async with _feeding(sink, outbox) as feeder:
+    async with feeding(sink, outbox) as feeder:
         truth = await _fill(outbox, 100)
         await until(lambda: feeder.idle, "it holds everything")
     assert {(s.series, s.t) for s in sink.held} == truth
@@ -145,7 +131,7 @@ async def test_a_tier_too_slow_for_a_backlog_gets_less_at_once_until_it_manages(
         return TimeoutError() if len(samples) > most[0] else None
 
     sink = _Failing(slow)
-    async with _feeding(sink, outbox) as feeder:
+    async with feeding(sink, outbox) as feeder:
         await until(lambda: feeder.idle, "it holds everything")
         assert feeder.problem is None
         most[0] = 10_000
@@ -165,7 +151,7 @@ async def test_one_poison_record_is_found_and_put_aside_with_the_reason(
     sink = _Failing(
         lambda samples: TierRejectedError("too hot to store") if poison in samples else None
     )
-    async with _feeding(sink, outbox) as feeder:
+    async with feeding(sink, outbox) as feeder:
         truth = await _fill(outbox, 1000, step=500)
         await until(lambda: feeder.idle, "everything else is stored")
         await until(lambda: outbox.snapshot.counters.get("dead_letters") == 1, "it is kept")
@@ -191,13 +177,13 @@ async def test_what_was_set_aside_counts_once_however_often_it_is_met(
 
     outbox = open_outbox()
     truth = await _fill(outbox, 1000, step=1000)
-    async with _feeding(_Failing(fault), outbox) as feeder:
+    async with feeding(_Failing(fault), outbox) as feeder:
         await until(lambda: feeder.failures > 3, "it is tried again")
     await outbox.close()  # with all that was handed in: no crash leaves more behind
     outbox = open_outbox()
     assert outbox.snapshot.letters == 0, "what will be met again does not count yet"
     sink = _Failing(fault)
-    async with _feeding(sink, outbox) as feeder:
+    async with feeding(sink, outbox) as feeder:
         await until(lambda: feeder.failures > 3, "it is tried again")
         away[0] = False
         await until(lambda: feeder.idle, "everything else is stored")
@@ -238,7 +224,7 @@ async def test_last_moves_by_number_and_to_a_new_spool_at_once(open_outbox: Open
     for spool, low in (("s1", 1), ("s1", 101), ("s2", 1)):
         parsed, blob = batch(low, low + 99, spool=spool)
         await outbox.append(parsed, blob, live=False)
-    async with _feeding(sink, outbox) as feeder:
+    async with feeding(sink, outbox) as feeder:
         await until(lambda: feeder.idle, "fed")
     assert {(last.spool_id, last.seq) for last in sink.last.values()} == {("s2", 99), ("s2", 100)}
 
@@ -256,7 +242,7 @@ async def test_a_newest_sample_that_a_tier_refuses_holds_up_no_other(
         await take(last)
 
     sink.write_last = picky  # type: ignore[method-assign]
-    async with _feeding(sink, outbox) as feeder:
+    async with feeding(sink, outbox) as feeder:
         truth = await _fill(outbox, 100)
         await until(lambda: feeder.idle, "fed")
     assert {(s.series, s.t) for s in sink.held} == truth
@@ -273,7 +259,7 @@ async def test_conflicting_content_under_one_key_is_counted_and_kept(
         for spool, t0 in (("s1", 1_790_000_000_000), ("s2", 1_789_999_999_000)):
             parsed, blob = batch(1, 20, spool=spool, t0=t0)
             await outbox.append(parsed, blob, live=False)
-        async with _feeding(WarmSink(tiers.warm), outbox) as feeder:
+        async with feeding(WarmSink(tiers.warm), outbox) as feeder:
             await until(lambda: feeder.idle, "fed")
         assert feeder.conflicts == 18
         assert len(await tiers.warm.conflicts(100)) == 18
@@ -286,7 +272,7 @@ async def test_packed_rows_are_fed_too(open_outbox: OpenOutbox) -> None:
     sink = _Failing(lambda _: None)
     truth = await _fill(outbox, 3000)
     assert outbox.status()["rows"] < 30, "some are packed"
-    async with _feeding(sink, outbox) as feeder:
+    async with feeding(sink, outbox) as feeder:
         await until(lambda: feeder.idle, "fed")
     assert {(s.series, s.t) for s in sink.held} == truth
 

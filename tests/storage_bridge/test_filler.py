@@ -288,6 +288,24 @@ async def test_a_fill_waits_for_a_warm_tier_that_is_away(
         assert bridge.filler.status()["problem"] is None
 
 
+async def test_a_fill_that_another_bridge_made_needless_is_no_problem_any_more(
+    bridge: _Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away() -> list[str]:
+        raise TierUnavailableError("warm is away")
+
+    monkeypatch.setattr(bridge.tiers.warm, "series", away)
+    await bridge.filler.check()
+    await until(lambda: bridge.filler.status()["problem"] == "warm is away", "it says so")
+    bridge.hot.holder = "b"
+    await bridge.filler.check()
+    await until(lambda: not bridge.filler.status()["filling"], "it is broken off")
+    bridge.hot.filled = "b"
+    await bridge.filler.check()
+    assert bridge.filler.whole
+    assert bridge.filler.status()["problem"] is None
+
+
 async def test_a_loss_in_the_middle_of_a_write_is_not_overlooked(bridge: _Bridge) -> None:
     """The feeder is writing when it is told to go back: what it then finishes does not count."""
     write, entered, go_on = bridge.hot.write, asyncio.Event(), asyncio.Event()

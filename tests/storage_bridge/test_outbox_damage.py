@@ -18,7 +18,8 @@ from storage_bridge.preflight import Level
 
 from .bridge_files import write_config
 from .events import batch, keys
-from .test_feeder import QUICK, _Failing
+from .feeding import QUICK
+from .test_feeder import _Failing
 from .waiting import until
 
 if TYPE_CHECKING:

@@ -91,9 +91,9 @@ async def test_a_restore_that_dies_at_its_last_step_is_run_again(
     assert read_figures(two.outbox_path) == figures(batch(1, 200)[0].samples)
 
 
-async def _cut_short(folder: Path, monkeypatch: pytest.MonkeyPatch) -> BridgeConfig:
+async def _cut_short(folder: Path, monkeypatch: pytest.MonkeyPatch, **more: Any) -> BridgeConfig:
     """A backup `backup` in the folder, and a bridge whose restore of it died in the middle."""
-    one, two = _configured(folder / "one"), _configured(folder / "two")
+    one, two = _configured(folder / "one"), load(write_config(folder / "two", URL, **more))
     await _backed_up(one, folder / "backup", WARM)
 
     async def dies(*_: object) -> None:
@@ -139,6 +139,18 @@ async def test_a_restore_that_is_run_again_goes_on_in_other_stores_that_are_empt
     assert unfinished(other.data_dir) is None
     assert [sample async for sample in stored_samples(other)] == sorted(WARM)
     assert read_figures(other.outbox_path) == figures(batch(1, 200)[0].samples)
+
+
+@pytest.mark.parametrize("stores", [("redis",)], indirect=True, ids="+".join)
+async def test_a_restore_begun_with_a_hot_store_goes_on_without_it(
+    stores: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then hot has warm's rows, which this restore put there."""
+    begun = await _cut_short(tmp_path, monkeypatch, tiers=stores)
+    embedded = load(write_config(tmp_path / "two", URL))
+    await _restored(embedded, tmp_path / "backup")
+    assert unfinished(begun.data_dir) is None
+    assert [sample async for sample in stored_samples(embedded)] == sorted(WARM)
 
 
 def _killed(_: Restore) -> None:

@@ -1,7 +1,7 @@
 // Questions about batches to Home Assistant, and what a person does with them.
 
-import { type Batch, type BatchList, type Format, type Missing, type WholeBatch, filePath } from "./batches";
-import { DOMAIN, type Hass } from "./hass";
+import { type Batch, type BatchList, type Format, type WholeBatch, filePath } from "./batches";
+import { DOMAIN, type Hass, type Missing } from "./hass";
 
 /** All batches that began at `start` (UTC ms) or later, of one kettle or of all. */
 export async function listBatches(hass: Hass, kettle: string | undefined, start: number): Promise<{ batches: Batch[]; partial: Missing[] }> {

@@ -2,9 +2,9 @@
 
 import { BatchView, make } from "./batch-view";
 import { listBatches, why, wholeBatch } from "./batches-api";
-import { type Batch, type Missing, lasting, newestFirst, tiers } from "./batches";
+import { type Batch, lasting, newestFirst } from "./batches";
 import css from "./batches-card.css";
-import { type Hass, device, shownBatches } from "./hass";
+import { type Hass, type Missing, device, shownBatches, tiers } from "./hass";
 import { words } from "./i18n";
 import { instant, plotStyle } from "./plot-style";
 

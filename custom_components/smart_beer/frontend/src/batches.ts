@@ -1,5 +1,7 @@
 // What the storage bridge keeps of batches, and how it is said. No DOM, no clock of its own.
 
+import type { Missing } from "./hass";
+
 export interface InKettle {
   kettle_id: string;
   started: number;
@@ -15,11 +17,6 @@ export interface Batch {
   ended: number | null;
   running: boolean;
   kettles: InKettle[];
-}
-
-export interface Missing {
-  tier: string;
-  error: string;
 }
 
 export interface BatchList {
@@ -77,11 +74,6 @@ export function seenBy(alarm: Alarm, all: Acknowledgement[]): Acknowledgement[] 
   return all
     .filter((one) => one.node_id === alarm.node_id && one.alarm_id === alarm.alarm_id && one.since === alarm.since)
     .sort((a, b) => a.t - b.t);
-}
-
-/** The tiers that something is missing from. */
-export function tiers(partial: Missing[]): string {
-  return [...new Set(partial.map((one) => one.tier))].join(", ");
 }
 
 /** `2 d 3 h`, `3 h 12 min`, `12 min`: the two largest units of a stretch of time. */

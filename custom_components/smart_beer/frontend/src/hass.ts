@@ -67,12 +67,23 @@ export interface SeriesInfo {
 /** Bucket start in UTC ms, then min, max and mean; all null: a gap begins here. */
 export type Row = [t: number, min: number | null, max: number | null, mean: number | null];
 
+/** A tier that something is missing from, and why. */
+export interface Missing {
+  tier: string;
+  error: string;
+}
+
+/** The tiers that something is missing from. */
+export function tiers(partial: Missing[]): string {
+  return [...new Set(partial.map((one) => one.tier))].join(", ");
+}
+
 /** The answer of `smart_beer/history`. */
 export interface History {
   start: number;
   end: number;
   bucket_ms: number;
-  partial: { tier: string; error: string }[];
+  partial: Missing[];
   series: Record<string, Row[]>;
 }
 

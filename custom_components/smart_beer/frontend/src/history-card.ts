@@ -1,9 +1,8 @@
 // `custom:smart-beer-history-card`: any series over any range, live at the right edge.
 
-import { tiers } from "./batches";
 import { type CardConfig, FORM, checked, chosen, labels } from "./card-config";
 import { look } from "./colours";
-import { type Hass, type History, type LiveEvent, type Row, type SeriesInfo, listSeries, shownUnits } from "./hass";
+import { type Hass, type History, type LiveEvent, type Row, type SeriesInfo, listSeries, shownUnits, tiers } from "./hass";
 import { type Word, words } from "./i18n";
 import { showLegend } from "./legend";
 import { type Hover, Plot, type PlotLine } from "./plot";

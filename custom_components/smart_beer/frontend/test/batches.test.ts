@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Batch, filePath, lasting, newestFirst, seenBy, tiers } from "../src/batches";
+import { type Batch, filePath, lasting, newestFirst, seenBy } from "../src/batches";
 import { listBatches, why } from "../src/batches-api";
-import type { Hass } from "../src/hass";
+import { type Hass, tiers } from "../src/hass";
 
 const batch = (id: string, started: number): Batch => ({ batch_id: id, name: id, started, ended: null, running: true, kettles: [] });
 const ids = (batches: Batch[]): string[] => batches.map((one) => one.batch_id);

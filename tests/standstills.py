@@ -9,7 +9,7 @@ import pytest
 from _pytest.runner import CallInfo, runtestprotocol
 
 STANDSTILL_S: Final = 0.5  # what is asleep for so much too long stood still
-CROWDED: Final = 1.5  # processes that want to run, for each processor: they wait for each other
+CROWDED: Final = 1.0  # processes that want to run, for each processor: more wait for each other
 
 
 class Standstills:
